@@ -29,9 +29,12 @@ from azureml_emulator.http.control_plane.arm import Arm
 from azureml_emulator.http.control_plane.azure_monitor import Monitor
 from azureml_emulator.http.control_plane.event_grid import EventGrid
 from azureml_emulator.http.control_plane.registry_storage import RegistryStorage
+from azureml_emulator.http.control_plane.subscriptions import Subscriptions
 from azureml_emulator.http.control_plane.templates import Templates
 from azureml_emulator.http.data_plane.batch_scoring import BatchScoring
+from azureml_emulator.http.data_plane.mlflow_front import MlflowFront
 from azureml_emulator.http.data_plane.mlflow_proxy import MlflowProxy
+from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
 from azureml_emulator.http.data_plane.router import ScoringFirst, ScoringRouter
 from azureml_emulator.http.data_plane.run_history import History
 from azureml_emulator.http.emulator_routes import EmulatorRoutes
@@ -44,15 +47,19 @@ from azureml_emulator.kernel.behaviours import Behaviour, Behaviours, ContainerB
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError, error_body, error_document
 from azureml_emulator.kernel.operations import Operations
+from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.resources.computes import Computes
+from azureml_emulator.resources.connections import Connections
 from azureml_emulator.resources.datastores import Datastores
+from azureml_emulator.resources.model_registry.registry import ModelRegistry
+from azureml_emulator.resources.model_registry.versions import VersionWriter
 from azureml_emulator.resources.models import Models
+from azureml_emulator.resources.normalized_versions import Components, DataVersions, Environments
 from azureml_emulator.resources.registry_import import RegistryImport
 from azureml_emulator.resources.scopes import Scopes
-from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.schedules.behaviour import Schedules
 from azureml_emulator.security.certificates import ensure_certificates
 from azureml_emulator.security.secret_keys import ensure_secret_keys
@@ -65,6 +72,7 @@ from azureml_emulator.serving.servers.fleet import Fleet
 from azureml_emulator.serving.servers.server_starter import ServerStarter
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.run_artifacts import RunArtifacts
 from azureml_emulator.storage.storage_access import StorageAccess
 from azureml_emulator.storage.uploads import Uploads
 
@@ -84,6 +92,7 @@ class Emulator:
         self._create_assets()
         self._create_serving()
         self._create_jobs()
+        self._create_mlflow()
         self._create_events()
         behaviours = self._behaviours()
         registry_import = RegistryImport(self.store, self.operations, self.locator, self.blobs, self.access, behaviours)
@@ -98,14 +107,15 @@ class Emulator:
         self.uploads = Uploads(state / "uploads")
         self.signatures = Signatures(self._keys.storage_key, self.clock)
         self.access = StorageAccess(self.base_url, self.blobs, self.signatures)
-        self.locator = Locator(self.store, self.blobs)
+        self.artifacts = RunArtifacts(self.store, self.blobs, state / "mlflow" / "artifacts")
+        self.locator = Locator(self.store, self.blobs, self.artifacts)
         self.operations = Operations(self.store, self.clock)
         self.processes = Processes(self.store)
-        self.scopes = Scopes(self.store, self.clock, self.blobs, self.settings, self.base_url)
+        self.scopes = Scopes(self.store, self.clock, self.blobs, self.artifacts, self.settings, self.base_url)
 
     def _create_assets(self) -> None:
         """The versions of assets with files of their own, which jobs register as well."""
-        self.data = UploadedVersions(self.store, self.clock, self.access)
+        self.data = DataVersions(self.store, self.clock, self.access)
         self.models = Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator)
 
     def _create_serving(self) -> None:
@@ -151,6 +161,7 @@ class Emulator:
             self.clock,
             self.blobs,
             self.locator,
+            self.artifacts,
             self.operations,
             self.processes,
             {"data/versions": self.data, "models/versions": self.models},
@@ -159,6 +170,31 @@ class Emulator:
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
         self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
         self.schedules = Schedules(self.store, self.clock, self.jobs.behaviour, self.jobs.records)
+
+    def _create_mlflow(self) -> None:
+        """Models, MLflow's view of them, and MLflow's public address."""
+        settings = self.settings
+        self.models = Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator)
+        self.containers = ContainerBehaviour(self.store, self.clock)
+        writer = VersionWriter(
+            self.store,
+            self.clock,
+            self.models,
+            self.blobs,
+            self.locator,
+            self.artifacts,
+            self.jobs.tracking.logged_model,
+        )
+        self.registry = RegistryApi(ModelRegistry(self.store, self.containers, writer, self.jobs.records))
+        self.mlflow_front = MlflowFront(
+            self.jobs.mlflow,
+            self.jobs.gateway,
+            self.registry,
+            self.jobs.http_client,
+            self.scopes,
+            self.blobs,
+            Scope(settings.subscription, settings.resource_group, "workspaces", settings.workspace),
+        )
 
     def _create_events(self) -> None:
         """Event Grid: topics, subscriptions, and deliveries of what changes in the store."""
@@ -182,19 +218,22 @@ class Emulator:
         return ScoringFirst(framework, self.router)
 
     def _behaviours(self) -> Behaviours:
-        version = VersionBehaviour(self.store, self.clock)
+        components = Components(self.store, self.clock)
         return Behaviours(
             {
                 "stored": Behaviour(self.store, self.clock),
-                "asset_container": ContainerBehaviour(self.store, self.clock),
-                "asset_version": version,
-                "uploaded_version": self.data,
+                "asset_container": self.containers,
+                "asset_version": VersionBehaviour(self.store, self.clock),
                 "code_version": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preloader),
+                "component_version": components,
+                "data_version": self.data,
+                "environment_version": Environments(self.store, self.clock),
                 "model_version": self.models,
                 "scope": self.scopes,
                 "batch_endpoint": self.batch_endpoints,
-                "batch_deployment": BatchDeployments(self.store, self.clock, self.locator, version),
+                "batch_deployment": BatchDeployments(self.store, self.clock, self.locator, components),
                 "compute": Computes(self.store, self.clock, self.operations),
+                "connection": Connections(self.store, self.clock),
                 "datastore": Datastores(self.store, self.clock, self.access),
                 "job": self.jobs.behaviour,
                 "online_endpoint": self.endpoints,
@@ -213,6 +252,7 @@ class Emulator:
             *EmulatorRoutes(self.store, self.base_url).routes(),
             Route("/_emulator/metrics", self.router.metrics),
             *self.arm.listing_routes(),
+            *Subscriptions(self.store, self.settings).routes(),
             *Templates(self.store, self.clock, self.scopes, self.settings).routes(),
             *Monitor(self.store, self.fleet, self.clock).routes(),
             *BatchScoring(self.batch_endpoints, self.batch_jobs, self.tokens, self.base_url).routes(),
@@ -221,7 +261,7 @@ class Emulator:
             *RegistryStorage(self.store, self.scopes, self.access).routes(front_door),
             Route(f"{front_door}/{{rest:path}}", self.arm.serve, methods=_ALL_METHODS),
             *History(self.jobs.records, self.jobs.behaviour, self.jobs.job_paths, self.access).routes(),
-            *MlflowProxy(self.jobs.mlflow, self.jobs.http_client, self.jobs.records).routes(),
+            *MlflowProxy(self.jobs.mlflow, self.jobs.gateway, self.registry, self.jobs.records, self.scopes).routes(),
             *Metadata(self.base_url, self.settings, self.scopes).routes(),
             *TokenRoute(self.tokens, self._keys.identity_header).routes(),
             *BlobService(self.blobs, self.uploads, self.signatures, self.tokens).routes(_ALL_METHODS),
@@ -237,11 +277,13 @@ class Emulator:
         await self.collectors.open()
         self.deployments.resume()
         self.endpoints.load()
+        await self.mlflow_front.open()
         self.jobs.open()
         self.schedules.open()
         self.deliveries.open()
         yield
         await self.schedules.scheduler.close()
+        await self.mlflow_front.close()
         await self.jobs.close()
         await self.operations.stop()
         await self.router.stop()

@@ -68,19 +68,64 @@ def test_the_identity_route_requires_its_secret(
     assert_azure_error(http.get("/msi/token", headers=secret), 400, "BadRequest", "resource")
 
 
+OUTSIDE = (
+    ("GET", "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/eastus/quotas"),
+    ("POST", "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/eastus/updateQuotas"),
+    ("GET", "/subscriptions/s/providers/Microsoft.Compute/skus"),
+    ("GET", "/subscriptions/s/resourceGroups/g/resources"),
+    ("GET", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"),
+    ("POST", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Resources/deployments/n/validate"),
+    ("PUT", "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"),
+    ("PATCH", "/providers/Microsoft.Management/managementGroups/m"),
+    ("GET", "/mferp/managementfrontend/subscriptions/s/somewhere"),
+    ("GET", "/modelmanagement/v1.0/anything"),
+    ("HEAD", "/subscriptions/s/anything"),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), OUTSIDE, ids=[f"{method} {path[-20:]}" for method, path in OUTSIDE])
+def test_unknown_routes_outside_of_workspaces_are_501_with_their_name(
+    http: httpx.Client, assert_azure_error: Callable[..., None], method: str, path: str
+) -> None:
+    reply = http.request(method, path, params={"api-version": "2023-04-01"})
+    if method == "HEAD":
+        assert reply.status_code == 501
+    else:
+        assert_azure_error(reply, 501, "NotImplemented", method, path, "2023-04-01")
+
+
 def test_unknown_routes_are_501_with_their_name(
     http: httpx.Client, workspace: str, assert_azure_error: Callable[..., None]
 ) -> None:
     for method, path in (
         ("GET", "/somewhere/else"),
-        ("PUT", f"{workspace}/featuresets/x"),
-        ("GET", f"{workspace}/connections"),
+        ("PUT", f"{workspace}/labelingJobs/x"),
+        ("GET", f"{workspace}/outboundRules"),
         ("POST", f"{workspace}/environments/e/versions/1/publish"),
     ):
         if method == "POST":
             http.put(f"{workspace}/environments/e/versions/1", json={"properties": {"image": "example.org/i"}})
         reply = http.request(method, path, params={"api-version": "2023-04-01"})
         assert_azure_error(reply, 501, "NotImplemented", method, path, "2023-04-01")
+
+
+TAGS = {
+    "too many": {f"t{number}": "x" for number in range(51)},
+    "a long name": {"n" * 513: "x"},
+    "a long value": {"a": "v" * 257},
+}
+
+
+@pytest.mark.parametrize("tags", TAGS.values(), ids=TAGS)
+def test_more_or_longer_tags_than_azure_takes_are_refused(
+    http: httpx.Client, workspace: str, assert_azure_error: Callable[..., None], tags: dict[str, str]
+) -> None:
+    endpoint = {"location": "eastus", "properties": {"authMode": "Key"}}
+    refused = http.put(f"{workspace}/onlineEndpoints/tagged", json={**endpoint, "tags": tags})
+    assert_azure_error(refused, 400, "UserError", "must be at most")
+    # Tags of assets and jobs are not those of Azure Resource Manager.
+    asset = {"properties": {"image": "example.org/i", "tags": tags}}
+    assert http.put(f"{workspace}/environments/tagged/versions/1", json=asset).status_code in {200, 201}
 
 
 BAD_BODIES = {"not JSON": b"{", "a list": b"[]", "properties that are text": b'{"properties": "x"}'}
@@ -204,7 +249,7 @@ def test_clusters(ml_client: Any, name: str) -> None:
     made = ml_client.compute.begin_create_or_update(
         AmlCompute(name=name, size="Standard_DS3_v2", min_instances=0, max_instances=3)
     ).result()
-    assert (made.size, made.max_instances, made.provisioning_state) == ("Standard_DS3_v2", 3, "Succeeded")
+    assert (made.size, made.max_instances, made.provisioning_state) == ("STANDARD_DS3_V2", 3, "Succeeded")
     assert list(ml_client.compute.list_nodes(name)) == []
     wrong = AmlCompute(name=f"{name}x", size="Standard_DS3_v2", min_instances=4, max_instances=3)
     with pytest.raises(HttpResponseError, match="between 4 and 3 nodes"):

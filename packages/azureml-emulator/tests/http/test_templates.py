@@ -47,14 +47,23 @@ def deployments(http: Any, emulator: Any) -> Callable[..., Any]:
     [
         ([WORKSPACE, {"type": "Microsoft.Web/sites"}], 501, "NotImplemented", "Microsoft.Web/sites"),
         ([{"type": "Microsoft.Storage/storageAccounts"}], 501, "NotImplemented", "workspaces"),
-        ([{**WORKSPACE, "kind": "hub"}], 501, "NotImplemented", "hub"),
+        ([{**WORKSPACE, "kind": "planet"}], 501, "NotImplemented", "planet"),
         ([{**WORKSPACE, "name": "[concat('a', 'b')]"}], 501, "NotImplemented", "concat"),
         ([{**WORKSPACE, "name": "a name"}], 400, "UserError", "a name"),
         ([{**WORKSPACE, "name": None}], 400, "InvalidTemplate", "name"),
         ([], 400, "InvalidTemplate", "resources"),
         (["x"], 400, "InvalidTemplate", "object"),
     ],
-    ids=["another-type", "no-workspace", "a-hub", "an-expression", "a-bad-name", "no-name", "empty", "not-an-object"],
+    ids=[
+        "another-type",
+        "no-workspace",
+        "another-kind",
+        "an-expression",
+        "a-bad-name",
+        "no-name",
+        "empty",
+        "not-an-object",
+    ],
 )
 def test_unsupported_templates_are_refused_with_the_reason(
     deployments: Callable[..., Any],

@@ -246,6 +246,25 @@ def test_a_running_job_is_streamed(ml_client: Any, project: Path) -> None:
     assert "said" in output.getvalue()
 
 
+@pytest.mark.parametrize("text", [INLINE, COMMAND.replace("CODE", "0")], ids=["pipeline", "command"])
+def test_a_job_that_was_read_is_sent_back_with_other_tags(
+    ml_client: Any, submit: Callable[[str], Any], project: Path, text: str
+) -> None:
+    from azure.ai.ml import load_job
+    from azure.core.exceptions import HttpResponseError
+
+    # given a job
+    job = submit(text)
+    # when it is read, described and sent back
+    job.tags, job.display_name = {"reviewed": "yes"}, "Other"
+    back = ml_client.jobs.create_or_update(job)
+    # then it is the same job, and its name is no other's
+    assert (back.name, back.tags, back.display_name) == (job.name, {"reviewed": "yes"}, "Other")
+    (project / "raw.txt").write_text("other\n")
+    with pytest.raises(HttpResponseError, match=r"A job with this name already exists.* Inputs cannot be changed"):
+        ml_client.jobs.create_or_update(load_job(project / "job.yml", params_override=[{"name": job.name}]))
+
+
 def test_a_job_is_canceled(ml_client: Any, project: Path) -> None:
     from azure.ai.ml import load_job
 
@@ -280,6 +299,6 @@ def test_a_component_logs_to_mlflow_and_azureml_mlflow_finds_its_runs(
     assert found["loss"] == pytest.approx(1 / 3)
     assert found["history"] == pytest.approx([1, 1 / 2, 1 / 3])
     assert (found["run"], found["status"], found["parent"]) == (child.name, ["FINISHED", "FINISHED"], job.name)
-    assert found["artifacts"] == ["made.txt"]
+    assert {"made.txt", "user_logs"} <= set(found["artifacts"])
     assert (found["later"], found["reviewed"], found["note"]) == (1.0, "yes", "note")
     assert child.name in found["searched"]

@@ -115,7 +115,7 @@ class Service:
         """PUT a deployment. Keywords in capitals are environment variables, others are properties."""
         variables = {key: str(value) for key, value in given.items() if key.isupper()}
         properties = {key: value for key, value in given.items() if not key.isupper()}
-        settings = {"maxConcurrentRequestsPerInstance": 32, "requestTimeout": f"PT{PATIENCE_SECONDS:g}S"}
+        settings = {"maxConcurrentRequestsPerInstance": 32, "requestTimeout": "PT180S"}
         body = {
             "endpointComputeType": "Managed",
             "codeConfiguration": {"codeId": code or self.code, "scoringScript": script},

@@ -6,6 +6,7 @@ import pytest
 
 from azureml_emulator.kernel.durations import parse_duration
 from azureml_emulator.kernel.errors import EmulatorError
+from azureml_emulator.resources.service_catalog import DEPLOYMENTS_PER_ENDPOINT
 from azureml_emulator.serving.deployment_plan import read_plan
 
 
@@ -46,8 +47,23 @@ def test_invalid_durations(text: str) -> None:
         pytest.param({"properties": {"livenessProbe": {"period": "soon"}}}, "ISO 8601", id="duration"),
         pytest.param({"properties": {"livenessProbe": {"failureThreshold": 0}}}, "livenessProbe", id="threshold"),
         pytest.param({"properties": {"scaleSettings": {"scaleType": "TargetUtilization"}}}, "scale", id="scaling"),
+        pytest.param({"sku": {"capacity": 51}}, "at most 50", id="too many instances"),
+        pytest.param(
+            {"properties": {"requestSettings": {"requestTimeout": "PT181S"}}}, "181 seconds; .* at most 180", id="long"
+        ),
+        pytest.param(
+            {"properties": {"requestSettings": {"requestTimeout": "PT301S"}, "endpointComputeType": "Kubernetes"}},
+            "at most 300 seconds",
+            id="long on Kubernetes",
+        ),
     ],
 )
 def test_refused(document: dict, words: str) -> None:
     with pytest.raises(EmulatorError, match=words):
         read_plan({"properties": {}, **document})
+
+
+def test_an_endpoint_has_at_most_as_many_deployments_as_the_service_allows() -> None:
+    DEPLOYMENTS_PER_ENDPOINT.check(20, "name")
+    with pytest.raises(EmulatorError, match="number of deployments of an endpoint is 21; it must be at most 20"):
+        DEPLOYMENTS_PER_ENDPOINT.check(21, "name")

@@ -161,14 +161,14 @@ def test_what_a_stage_would_not_accept_is_neither_proposed_nor_passed_nor_deploy
     # when the policy is the one that is shipped, which wants CI for a builder
     git(team.folder, "reset", "-q", "--hard", "HEAD~1")
     shutil.copy(ROOT / "releases" / "provenance.yml", team.folder / "releases")
+    git(team.folder, "commit", "-qam", "Require CI")
+    git(team.folder, "push", "-q", "origin", "main")
     with pytest.raises(PromotionRefused, match="its provenance is not accepted") as refused:
         promote(team.clients, "staging", None)
     assert f"builder '{WORKSTATION}' is not one of" in " ".join(refused.value.details)
 
     # then the gate counts it, and nothing is deployed
-    git(team.folder, "checkout", "-q", "--", "releases")
     team.merge(BRANCH)
-    shutil.copy(ROOT / "releases" / "provenance.yml", team.folder / "releases")
     report = gate(team.clients, "staging", None, record=False)
     assert {each.rule.measure for each in report.verdict.blocking} == {"provenance_gaps"}
     with pytest.raises(RolloutFailed, match="may not run in staging"):
@@ -226,8 +226,7 @@ def test_registry_with_other_bytes_under_that_version_is_noticed(
 
 def test_blocked_promotion_is_not_proposed(team: Team) -> None:
     # given gates that ask for more than any model has
-    gates = team.folder / "releases" / "gates.yml"
-    gates.write_text(gates.read_text().replace("staging: {min: 0.74, max_drop: 0.01}", "staging: {min: 0.99}"))
+    team.edit("releases/gates.yml", "staging: {min: 0.74, max_drop: 0.01}", "staging: {min: 0.99}")
 
     # when
     result = promote(team.clients, "staging", None)

@@ -237,7 +237,7 @@ def azure_documents() -> dict[str, Any]:
                 "fd2167ab-b0be-447a-8ec8-39368250530e",
                 scope,
                 requiredReviewerIds=["1"],
-                filenamePatterns=["/releases/*", "/infra/*", "/schema.yml", "/extensions/*"],
+                filenamePatterns=list(IN_AZURE_DEVOPS.pull_requests.reviewed_paths),
             ),
         ],
         "pipelines": [{"id": 5, "name": "ci", "process": {"yamlFilename": "/azure-pipelines.yml"}}],

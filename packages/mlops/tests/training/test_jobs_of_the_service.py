@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from azure.ai.ml import MLClient, load_component
 from azure.ai.ml.dsl import pipeline
-from azure.ai.ml.entities import PipelineJob
+from azure.ai.ml.entities import PipelineJob, PipelineJobSettings
 from azure.identity import DefaultAzureCredential
 
 from azureml_emulator.testing import running_emulator
@@ -55,11 +55,13 @@ def ended(client: MLClient, tmp_path_factory: pytest.TempPathFactory) -> Pipelin
     def outer() -> None:
         inner()
 
-    @pipeline(None, default_compute="cpu-cluster")
+    @pipeline
     def whole() -> None:
         outer()
 
-    job = client.jobs.create_or_update(whole(), experiment_name="nested")
+    made = whole()
+    made.settings = PipelineJobSettings(default_compute="cpu-cluster")
+    job = client.jobs.create_or_update(made, experiment_name="nested")
     with pytest.raises(Exception, match="the reason"):
         client.jobs.stream(job.name)
     return client.jobs.get(job.name)

@@ -19,6 +19,7 @@ from azureml_emulator.security.tokens import PRINCIPAL, TENANT, Tokens
 # Everything below these paths needs a token. Compared without case, as Azure does.
 PROTECTED = (
     "/subscriptions",
+    "/tenants",
     "/mferp/",
     "/registrymanagement/",
     "/history/",

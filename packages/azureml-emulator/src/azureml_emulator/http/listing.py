@@ -47,6 +47,9 @@ def _listed(resource: Resource, request: Request) -> bool:
     content_hash = request.query_params.get("hash")
     if content_hash is not None:
         return resource.properties.get("properties", {}).get("hash_sha256") == content_hash
+    category = request.query_params.get("category")
+    if category is not None and str(resource.properties.get("category")).lower() != category.lower():
+        return False
     default = request.query_params.get("isDefault")
     return default is None or bool(resource.properties.get("isDefault")) == (default.lower() == "true")
 

@@ -12,6 +12,9 @@ from azureml_emulator.kernel.settings import Settings, cloud_name
 from azureml_emulator.resources.scopes import Scopes
 from azureml_emulator.security.tokens import TENANT
 
+# The first version of the API that answers one cloud instead of a list. Versions are dates.
+_SINGLE_CLOUD = "2022-09-01"
+
 
 class Metadata:
     """Answers with the emulator's own address."""
@@ -29,13 +32,17 @@ class Metadata:
             Route("/registrymanagement/v1.0/registries/{registry}/discovery", self.registry),
         ]
 
-    async def clouds(self, _: Request) -> Response:
-        """The list of clouds; this emulator is the only one."""
-        return JSONResponse([self._cloud()])
+    async def clouds(self, request: Request) -> Response:
+        """The cloud of this emulator; by itself in newer versions of the API, else as a list of one."""
+        version = request.query_params.get("api-version", "")
+        return JSONResponse(self._cloud() if version >= _SINGLE_CLOUD else [self._cloud()])
 
     async def services(self, _: Request) -> Response:
         """The services of a workspace, all at one address."""
-        names = ("api", "history", "experimentation", "registry", "modelmanagement", "mlflow")
+        names = (
+            *("api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "mlflow"),
+            *("modelmanagement", "pipelines", "quota-manager", "registry", "studio"),
+        )
         return JSONResponse(dict.fromkeys(names, self._base_url))
 
     async def registry(self, request: Request) -> Response:
@@ -44,7 +51,12 @@ class Metadata:
         uri = f"{self._base_url}/"
         return JSONResponse(
             {
+                "registryId": scope.guid,
                 "registryName": scope.name,
+                "registryFqdns": {self._settings.location: {"uri": self._base_url}},
+                "tenantId": TENANT,
+                "workspaceName": None,
+                "intellectualPropertyPublisher": None,
                 "primaryRegion": self._settings.location,
                 "regions": [self._settings.location],
                 "primaryRegionResourceProviderUri": uri,

@@ -9,6 +9,20 @@ from starlette.requests import Request
 
 from azureml_emulator.kernel.errors import BadRequest, NotModelled
 
+_README = "Its README lists what it answers."
+# By a segment of the path in lower case: what runs on Azure only, and what to do on this machine instead.
+_INSTEAD = {
+    "package": "Packages are container images: deploy the model itself to an online or batch endpoint.",
+    "backfill": "Features are materialised by Spark on Azure: run the transformation as a job.",
+    "serverlessendpoints": "Azure hosts the models of serverless endpoints: deploy a model to an online endpoint.",
+    "marketplacesubscriptions": "Models of the marketplace are on Azure only: register a model of your own.",
+    "inferencegroups": "Inference pools are on Azure only: deploy to an online endpoint.",
+    "outboundrules": "There is no managed network here: everything listens on loopback.",
+    "privateendpointconnections": "There is no private network here: everything listens on loopback.",
+    "labelingjobs": "Labels are made by people in Azure's studio: register labelled data.",
+    "indexes": "Indexes are built on Azure: keep the files of an index as a data asset.",
+    "capabilityhosts": "Agents are on Azure only.",
+}
 _FRONT_DOOR = "/mferp/managementfrontend"
 
 
@@ -36,9 +50,10 @@ async def json_value(request: Request) -> Any:
 
 
 def unknown_route(request: Request) -> NotModelled:
-    """The error for a route that the emulator does not have; it names the route."""
+    """The error for a route that the emulator does not have; it names the route, and what to do instead if known."""
     version = request.query_params.get("api-version", "none")
+    segments = request.url.path.lower().split("/")
+    advice = next((text for segment, text in _INSTEAD.items() if segment in segments), _README)
     return NotModelled(
-        f"The emulator does not model {request.method} {request.url.path} (api-version {version}). "
-        "Its README lists what it answers."
+        f"The emulator does not model {request.method} {request.url.path} (api-version {version}). {advice}"
     )

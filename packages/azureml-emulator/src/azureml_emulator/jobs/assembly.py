@@ -23,6 +23,8 @@ from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
 from azureml_emulator.jobs.launching.interpreters import Interpreters
 from azureml_emulator.jobs.launching.launcher import PlainLauncher
 from azureml_emulator.jobs.launching.preloading import Preloader
+from azureml_emulator.jobs.tracking.external_runs import ExternalRuns
+from azureml_emulator.jobs.tracking.gateway import Gateway
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
@@ -34,6 +36,7 @@ from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.run_artifacts import RunArtifacts
 
 
 class JobParts:
@@ -50,6 +53,7 @@ class JobParts:
         clock: Clock,
         blobs: Blobs,
         locator: Locator,
+        artifacts: RunArtifacts,
         operations: Operations,
         processes: Processes,
         asset_versions: Mapping[str, Behaviour],
@@ -58,9 +62,11 @@ class JobParts:
         self._is_eager = settings.background_start == "eager"
         self.http_client = HttpClient()
         self.mlflow = MlflowServer(store, processes, self.http_client, settings.state / "mlflow")
-        self.tracking = Tracking(self.mlflow, self.http_client, clock)
+        self.tracking = Tracking(self.mlflow, self.http_client, artifacts, clock)
         self.records = JobRecords(store, clock)
-        self.job_paths = JobPaths(store, blobs, locator, settings.state / "jobs")
+        runs = ExternalRuns(self.records, self.tracking, artifacts)
+        self.gateway = Gateway(self.mlflow, self.http_client, runs)
+        self.job_paths = JobPaths(store, blobs, locator, artifacts, settings.state / "jobs")
         plain = PlainLauncher(processes)
         self._forking = _fork_launcher(settings, store, processes, plain)
         self.preloader = Preloader(self._forking.learn if self._forking else _learn_nothing)
@@ -69,7 +75,7 @@ class JobParts:
             job_paths=self.job_paths,
             resolver=Resolver(locator),
             reuse=Reuse(store, ContentHashes(), blobs.root),
-            assets=OutputAssets(store, self.job_paths, asset_versions),
+            assets=OutputAssets(store, self.records, self.job_paths, asset_versions),
             tracking=self.tracking,
             launcher=self._forking or plain,
             interpreters=Interpreters(settings.environments),

@@ -8,6 +8,7 @@ from typing import Any
 from azureml_emulator.jobs.automl.documents import automl_properties
 from azureml_emulator.jobs.automl.search import TRIAL_CODE
 from azureml_emulator.jobs.definitions.changes import refuse_changed_job
+from azureml_emulator.jobs.definitions.job_answers import answered_job
 from azureml_emulator.jobs.definitions.states import FAILED, NOT_STARTED, TERMINAL
 from azureml_emulator.jobs.definitions.steps import Graph
 from azureml_emulator.jobs.definitions.wire import refuse
@@ -27,6 +28,8 @@ from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.operations import Operation, Operations
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.normalized_versions import author_specification
+from azureml_emulator.resources.service_catalog import PIPELINE_STEPS
 from azureml_emulator.storage.locator import Locator
 
 # The properties of an existing job that may change.
@@ -144,7 +147,7 @@ class Jobs(Behaviour):
             for name, value in (resource.properties.get("outputs") or {}).items()
         }
         properties = {**resource.properties, "outputs": outputs, "services": self.services(resource)}
-        return {**resource.document, "properties": properties}
+        return {**resource.document, "properties": answered_job(properties)}
 
     def services(self, job: Resource) -> dict[str, Any]:
         """The web page of the job's MLflow run, and the tracking address for MLflow clients."""
@@ -182,12 +185,13 @@ class Jobs(Behaviour):
 
     def _component(self, identifier: str, scope: Scope) -> dict[str, Any]:
         try:
-            return self._locator.asset(identifier, "components", scope).properties["componentSpec"]
+            return author_specification(self._locator.asset(identifier, "components", scope))
         except EmulatorError as error:
             raise refuse(f"A step refers to a component that does not exist: {error.message}", "jobs") from error
 
     def _check(self, graph: Graph, scope: Scope) -> None:
-        """Refuse steps whose code, environment, model or compute does not exist."""
+        """Refuse too many steps, and those whose code, environment, model or compute does not exist."""
+        PIPELINE_STEPS.check(len(graph.steps), "jobs")
         for step in graph.known_steps:
             try:
                 self._resolver.code(step, scope)

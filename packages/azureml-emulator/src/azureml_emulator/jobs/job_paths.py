@@ -10,11 +10,13 @@ from pathlib import Path
 from azureml_emulator.jobs.definitions.distribution import LOG_FOLDER
 from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, StepOutput
 from azureml_emulator.jobs.definitions.sweep import SWEEP_LOG
+from azureml_emulator.kernel.references import ARTIFACTS
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
-from azureml_emulator.resources.scopes import ARTIFACT_CONTAINER
+from azureml_emulator.resources.normal_forms import datastore_path
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.run_artifacts import RunArtifacts
 
 PIPELINE_LOG = "logs/azureml/executionlogs.txt"
 # As on Azure, files in these folders of the working folder become artifacts of the job.
@@ -26,15 +28,16 @@ _FILE_MODE = 0o600
 class JobPaths:
     """Computes the paths of jobs, and creates and deletes their folders."""
 
-    def __init__(self, store: Store, blobs: Blobs, locator: Locator, jobs: Path) -> None:
+    def __init__(self, store: Store, blobs: Blobs, locator: Locator, artifacts: RunArtifacts, jobs: Path) -> None:
         self._store = store
         self._blobs = blobs
         self._locator = locator
+        self._artifacts = artifacts
         self._jobs = jobs
 
     def artifacts(self, scope: Scope, job: str) -> Path:
         """The folder of a job's logs and artifacts."""
-        return self._blobs.path(scope.storage_account, ARTIFACT_CONTAINER, artifact_name(job, ""))
+        return self._artifacts.of_job(scope, job)
 
     def log(self, scope: Scope, job: str, name: str) -> Path:
         """A log file of a job. Its folder is created, the file is not."""
@@ -81,8 +84,13 @@ class JobPaths:
         shutil.rmtree(self.artifacts(scope, job), ignore_errors=True)
 
     def output(self, scope: Scope, job: str, name: str, output: StepOutput, datastore: str | None) -> Path:
-        """The path of an output: the author's, else below `azureml/<job>/<output>`. Its folder is created."""
-        if output.uri:
+        """The path of an output: the author's, else below `azureml/<job>/<output>`. Its folder is created.
+
+        As on Azure, an output with the name `artifacts` is the folder of the job's artifacts.
+        """
+        if name == ARTIFACTS and not output.uri:
+            path = self.artifacts(scope, job)
+        elif output.uri:
             uri = output.uri.replace("${{name}}", job).replace("${{output_name}}", name)
             path = self._locator.path(uri, scope)
         elif datastore:
@@ -123,8 +131,7 @@ class JobPaths:
         _, container, *rest = path.relative_to(self._blobs.root).parts
         stores = self._store.children(scope.key, "datastores")
         name = next(store.name for store in stores if store.properties.get("containerName") == container)
-        group = f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
-        return f"{group}/workspaces/{scope.name}/datastores/{name}/paths/{'/'.join(rest)}"
+        return datastore_path(scope, name, "/".join(rest))
 
     def absolute(self, relative: str) -> Path:
         """The path for an entry of a job record."""
@@ -146,8 +153,3 @@ class LogFile:
     def stamped(self, moment: datetime, text: str) -> None:
         """Append one line with a timestamp."""
         self.write(f"[{moment:%Y-%m-%d %H:%M:%S}Z] {text}")
-
-
-def artifact_name(job: str, name: str) -> str:
-    """The blob name of a job's artifact, as on Azure."""
-    return f"ExperimentRun/dcid.{job}/{name}"

@@ -15,9 +15,16 @@ from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import NotFound
 from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, Scope
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.storage.run_artifacts import job_of_run, remember_run
 
 KIND = "jobs"
 PIPELINE = "Pipeline"
+# The internal field that marks a run which a program started itself.
+EXTERNAL = "external"
+# Shown as the command where MLflow does not name the program.
+_UNKNOWN_PROGRAM = "python"
+# And as the environment, which is whatever the program runs in.
+_LOCAL = "local"
 _RUNS = "mlflow run"
 _RUN_TYPES = {PIPELINE: "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun", "AutoML": "automl"}
 # What a job that starts again forgets of its last run.
@@ -55,8 +62,9 @@ class JobRecords:
         return found + [inner for child in found for inner in self.descendants(child)]
 
     def unfinished(self) -> list[Resource]:
-        """All jobs and steps that have not ended, steps after their pipelines."""
-        return [job for job in self._store.of_kind(KIND) if job.properties["status"] not in TERMINAL]
+        """All jobs and steps that have not ended, steps after their pipelines; not those that others run."""
+        jobs = self._store.of_kind(KIND)
+        return [job for job in jobs if job.properties["status"] not in TERMINAL and EXTERNAL not in job.internal]
 
     def create_step(self, parent: Resource, scope: Scope, name: str, step: Step | Nested) -> Resource:
         """The record of one step or nested pipeline of a pipeline, not started."""
@@ -83,6 +91,51 @@ class JobRecords:
         facts = {"parent": parent.name, "root": root_of(parent), "step": step.name}
         internal = {**facts, "created": now, "outputs": {}, "output_types": {}}
         return self._store.put(Resource(path.key, KIND, parent.key, document, internal))
+
+    def create_external(
+        self, scope: Scope, name: str, program: str | None, properties: dict[str, Any], parent: Resource | None
+    ) -> Resource:
+        """The record of a run that a program started itself; `parent` is the job in or below which it runs."""
+        now = self._clock.timestamp()
+        path = job_path(scope, name)
+        kept = {
+            "jobType": "Command",
+            "command": program or _UNKNOWN_PROGRAM,
+            "environmentId": _LOCAL,
+            "inputs": {},
+            "outputs": {},
+        }
+        document = {
+            "id": path.id,
+            "name": name,
+            "type": f"{PROVIDER}/workspaces/jobs",
+            "properties": {**kept, "isArchived": False, "properties": {}, **properties},
+            "systemData": {
+                "createdAt": now,
+                "createdBy": "emulator",
+                "createdByType": "User",
+                "lastModifiedAt": now,
+                "lastModifiedBy": "emulator",
+                "lastModifiedByType": "User",
+            },
+        }
+        internal = {EXTERNAL: True, "created": now, "started": now, "outputs": {}, "output_types": {}}
+        if parent is not None:
+            internal |= {"parent": parent.name, "root": root_of(parent)}
+        return self._store.put(Resource(path.key, KIND, parent.key if parent else scope.key, document, internal))
+
+    def set_external(self, key: str, state: State | None, display_name: str | None) -> Resource:
+        """Follow a change of a run that a program started itself, which may also be resumed after its end."""
+        job = self.get(key)
+        fields = {"status": state or job.properties["status"]}
+        if display_name:
+            fields["displayName"] = display_name
+        ended = self._clock.timestamp() if fields["status"] in TERMINAL else None
+        return self._store.put(job.with_properties(**fields).with_internal(ended=ended))
+
+    def set_fields(self, key: str, **fields: Any) -> Resource:
+        """Set properties of a job that clients see."""
+        return self._store.put(self.get(key).with_properties(**fields))
 
     def create_trial(
         self, sweep: Resource, scope: Scope, name: str, step: Step, parameters: dict[str, Any], shown: dict[str, Any]
@@ -136,16 +189,20 @@ class JobRecords:
     def record_run(self, key: str, run: str, page: str) -> None:
         """Record the MLflow run of a job, and its page below MLflow's address."""
         job = self.set_internal(key, run=run, page=page)
-        self._store.put_record(_RUNS, run, {"job": job.name})
+        remember_run(self._store, run, job.name)
 
     def run_of_job(self, scope: Scope, name: str) -> str:
         """The id of the MLflow run of a job; an unknown name is returned unchanged."""
         job = self._store.get(job_path(scope, name).key)
         return job.internal.get("run", name) if job else name
 
+    def of_run(self, scope: Scope, run: str) -> Resource | None:
+        """The job of an MLflow run, or None."""
+        return self._store.get(job_path(scope, self.job_of_run(run)).key) if run else None
+
     def job_of_run(self, run: str) -> str:
         """The name of the job of an MLflow run; an unknown id is returned unchanged."""
-        return (self._store.record(_RUNS, run) or {}).get("job", run)
+        return job_of_run(self._store, run)
 
     def delete(self, job: Resource) -> None:
         """Delete a job and everything inside it."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 
+# The output that every job has: its logs, and what it logs with MLflow or writes into its folder `outputs`.
+ARTIFACTS = "artifacts"
 # The registry of Azure's curated environments, which exist on Azure only.
 CURATED_PREFIX = "azureml://registries/azureml/"
 _REGISTRY_ASSET = re.compile(
@@ -23,9 +25,12 @@ _WORKSPACE_ASSET = re.compile(
 _DATASTORE = re.compile(
     r"^azureml://(?:subscriptions/(?P<subscription>[^/]+)/resource[gG]roups/(?P<group>[^/]+)"
     r"(?:/providers/Microsoft\.MachineLearningServices)?/workspaces/(?P<workspace>[^/]+)/)?"
-    r"datastores/(?P<datastore>[^/]+)(?:/paths/(?P<path>.*))?$"
+    # The service itself writes some paths without `paths/`.
+    r"datastores/(?P<datastore>[^/]+)(?:/(?:paths/)?(?P<path>.*))?$"
 )
 _JOB_OUTPUT = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)(?:/(?:paths/)?(.*))?$")
+_RUN = re.compile(r"^runs:/+([^/]+)(?:/(.*))?$")
+_MLFLOW_ARTIFACT = re.compile(r"^mlflow-artifacts:/.+$")
 _SHORT = re.compile(r"^(?:azureml:)?(?P<name>[^:@/]+)(?::(?P<version>[^:@/]+)|@[^:@/]+)$")
 
 
@@ -68,11 +73,18 @@ class InDatastore:
 
 @dataclass(frozen=True)
 class OfJob:
-    """A named output of a job, and optionally a path below it."""
+    """A named output of a job, or its artifacts, and optionally a path below it. MLflow's id of a run is a name too."""
 
     job: str
     output: str
     path: str
+
+
+@dataclass(frozen=True)
+class MlflowArtifact:
+    """An artifact as MLflow's server names it."""
+
+    uri: str
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,7 @@ class Address:
     url: str
 
 
-Reference = ResourcePath | InRegistry | InWorkspaceGuid | InScope | InDatastore | OfJob | Address
+Reference = ResourcePath | InRegistry | InWorkspaceGuid | InScope | InDatastore | OfJob | MlflowArtifact | Address
 
 
 def parse_reference(text: str) -> Reference:
@@ -126,6 +138,15 @@ def _job_output(match: re.Match[str]) -> OfJob:
     return OfJob(job, output, path or "")
 
 
+def _run(match: re.Match[str]) -> OfJob:
+    run, path = match.groups()
+    return OfJob(run, ARTIFACTS, path or "")
+
+
+def _mlflow_artifact(match: re.Match[str]) -> MlflowArtifact:
+    return MlflowArtifact(match[0])
+
+
 def _short(match: re.Match[str]) -> InScope:
     return InScope(match["name"], match["version"])
 
@@ -135,5 +156,7 @@ _FORMS = (
     (_WORKSPACE_ASSET, _workspace_asset),
     (_DATASTORE, _datastore),
     (_JOB_OUTPUT, _job_output),
+    (_RUN, _run),
+    (_MLFLOW_ARTIFACT, _mlflow_artifact),
     (_SHORT, _short),
 )

@@ -111,6 +111,11 @@ def registry_id(path: ResourcePath) -> str:
     return f"azureml://registries/{path.scope.name}{pairs}"
 
 
+def is_in_scope(path: str) -> bool:
+    """Whether a path is that of a workspace or registry, or below one."""
+    return _SCOPE.match(path) is not None
+
+
 def parse_resource_path(path: str) -> ResourcePath:
     """Parse an ARM path of or below a workspace or registry. Raises BadRequest for any other."""
     match = _SCOPE.match(path)

@@ -1,4 +1,7 @@
-"""Blob datastores: named containers of the workspace's storage account, and signatures for them."""
+"""Blob datastores: named containers of the workspace's storage account, and signatures for them.
+
+Other datastores are documents.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,14 @@ from azureml_emulator.resources.scopes import DEFAULT_DATASTORE
 from azureml_emulator.storage.storage_access import StorageAccess
 
 _MODELLED = "AzureBlob"
+# Types that are kept as documents, which no job can read, and what each needs.
+_DOCUMENTS = {
+    "AzureFile": ("accountName", "fileShareName"),
+    "AzureDataLakeGen1": ("storeName",),
+    "AzureDataLakeGen2": ("accountName", "filesystem"),
+    "OneLake": ("artifact", "oneLakeWorkspaceName"),
+}
+_SECRETS = "secrets"
 _DEFAULT_HOURS = 24
 _MAX_HOURS = 24 * 365
 
@@ -27,11 +38,17 @@ class Datastores(Behaviour):
         self._access = access
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Store a blob datastore without its secrets, since the emulator's storage has its own."""
+        """Store a blob datastore without its secrets, since the emulator's storage has its own.
+
+        Others are stored as documents.
+        """
         properties = body.get("properties", {})
+        if properties.get("datastoreType") in _DOCUMENTS:
+            return self._put_document(kind, path, body)
         if properties.get("datastoreType") != _MODELLED:
+            known = ", ".join((_MODELLED, *_DOCUMENTS))
             raise NotModelled(
-                f"The emulator models datastores of the type {_MODELLED}, not '{properties.get('datastoreType')}'."
+                f"The emulator models datastores of the types {known}, not '{properties.get('datastoreType')}'."
             )
         for name in ("accountName", "containerName"):
             if not isinstance(properties.get(name), str) or not properties[name]:
@@ -45,6 +62,23 @@ class Datastores(Behaviour):
         kept |= {"credentials": credentials, "accountName": _plain_account(properties["accountName"])}
         return self.put_now(kind, path, {**body, "properties": kept})
 
+    def _put_document(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        properties = body["properties"]
+        for name in _DOCUMENTS[properties["datastoreType"]]:
+            if not properties.get(name):
+                message = f"A datastore of the type {properties['datastoreType']} needs '{name}'."
+                raise BadRequest(message, code="UserError", target=name)
+        credentials = properties.get("credentials") or {"credentialsType": "None"}
+        if not isinstance(credentials, dict):
+            raise BadRequest("'credentials' must be an object.", code="UserError", target="credentials")
+        shown = {name: value for name, value in credentials.items() if name != _SECRETS}
+        kept = {"isDefault": False, **properties, "credentials": shown}
+        stored = self.put_now(kind, path, {**body, "properties": kept})
+        if stored.resource is None:
+            return stored
+        secrets = credentials.get(_SECRETS)
+        return Stored(self.store.put(stored.resource.with_internal(**{_SECRETS: secrets})), stored.created)
+
     async def delete(self, resource: Resource) -> Stored:
         """Delete the datastore but not its data, as on Azure. Raises Conflict for the default datastore."""
         if resource.name == DEFAULT_DATASTORE:
@@ -52,7 +86,9 @@ class Datastores(Behaviour):
         return await super().delete(resource)
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The document, with an account name that points clients at the emulator."""
+        """The document; the account name of a blob datastore points clients at the emulator."""
+        if resource.properties["datastoreType"] != _MODELLED:
+            return resource.document
         account = parse_resource_path(resource.id).scope.storage_account
         return resource.with_properties(accountName=self._access.account_name(account)).document
 
@@ -61,13 +97,20 @@ class Datastores(Behaviour):
         return {"listsecrets": self._list_secrets}
 
     async def _list_secrets(self, resource: Resource, body: dict[str, Any]) -> dict[str, Any]:
+        if resource.properties["datastoreType"] != _MODELLED:
+            kind = resource.properties["credentials"].get("credentialsType")
+            return {"secretsType": kind, **(resource.internal.get(_SECRETS) or {})}
         hours = body.get("expireAfterHours") if body.get("expirableSecret") else _DEFAULT_HOURS
         if not isinstance(hours, int | float) or not 0 < hours <= _MAX_HOURS:
             message = f"'expireAfterHours' must be greater than 0 and at most {_MAX_HOURS}."
             raise BadRequest(message, target="expireAfterHours")
         account = parse_resource_path(resource.id).scope.storage_account
         container = resource.properties["containerName"]
-        token = self._access.token(account, container, timedelta(hours=hours))
+        lifetime = timedelta(hours=hours)
+        if resource.name == DEFAULT_DATASTORE:
+            # As with the account's key on Azure, which clients also use for the code beside the datastore.
+            return {"secretsType": "Sas", "sasToken": self._access.account_token(account, lifetime)}
+        token = self._access.token(account, container, lifetime)
         return {"secretsType": "Sas", "sasToken": token}
 
 

@@ -21,6 +21,8 @@ from azureml_emulator.kernel.immutability import changed_content
 from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.model_registry.documents import aliases_of
+from azureml_emulator.resources.normal_forms import datastore_path
 from azureml_emulator.resources.scopes import DEFAULT_DATASTORE
 from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
@@ -31,9 +33,13 @@ from azureml_emulator.storage.uploads import Uploads
 
 # The internal field with the digest of a registered model's files.
 CONTENT_DIGEST = "digest"
-_MLFLOW_TYPE = "mlflow_model"
-_MLFLOW_FILE = "MLmodel"
+MLFLOW_TYPE = "mlflow_model"
+MLFLOW_FILE = "MLmodel"
 _READ_ONLY = 0o400
+# Properties that a client may leave out without changing them.
+_KEPT = ("jobName", "stage")
+# The property that shows the aliases of a version.
+_ALIASES = "mlflow.aliases"
 
 
 class Models(UploadedVersions):
@@ -71,6 +77,14 @@ class Models(UploadedVersions):
                 await asyncio.to_thread(shutil.rmtree, content.parent, ignore_errors=True)
         return await super().put(kind, path, await self._as_registered(kind, path, body))
 
+    def present(self, resource: Resource) -> dict[str, Any]:
+        """The document, with the aliases that MLflow gave the version among its properties."""
+        container = self.store.get(resource.parent)
+        aliases = aliases_of(container, resource.name) if container else []
+        bag = {name: text for name, text in (resource.properties.get("properties") or {}).items() if name != _ALIASES}
+        shown = {**bag, _ALIASES: ", ".join(aliases)} if aliases else bag
+        return super().present(resource.with_properties(properties=shown))
+
     async def _register(
         self, kind: Kind, path: ResourcePath, body: dict[str, Any], content: Path, digest: str
     ) -> Stored:
@@ -85,7 +99,8 @@ class Models(UploadedVersions):
         flavors = properties.get("flavors") or _flavors(content)
         _move(content, self._blobs.path(account, container, name))
         address = self._address(path.scope, name)
-        sent = {**properties, "modelUri": address, "flavors": flavors}
+        job = properties.get("jobName") or self._locator.job_of(properties["modelUri"], path.scope)
+        sent = {**properties, "modelUri": address, "flavors": flavors, "jobName": job}
         stored = await super().put(kind, path, {**body, "properties": sent})
         if stored.resource is None:
             return stored
@@ -101,12 +116,14 @@ class Models(UploadedVersions):
         if existing is None:
             return body
         properties = body["properties"]
-        uri = self._access.current(properties["modelUri"])
-        if uri != self._access.current(existing.properties["modelUri"]):
+        uri = self.access.current(properties["modelUri"])
+        if uri != self.access.current(existing.properties["modelUri"]):
             source = self._source(uri, properties, path.scope)
             _refuse_other(kind, existing, await asyncio.to_thread(content_digest, source))
         flavors = properties.get("flavors") or existing.properties.get("flavors", {})
         kept = {"modelUri": existing.properties["modelUri"], "flavors": flavors}
+        for name in _KEPT:
+            kept[name] = properties.get(name) or existing.properties.get(name)
         return {**body, "properties": {**properties, **kept}}
 
     def _source(self, uri: str, properties: dict[str, Any], scope: Scope) -> Path:
@@ -117,9 +134,9 @@ class Models(UploadedVersions):
                 code="UserError",
                 target="modelUri",
             )
-        if properties.get("modelType") == _MLFLOW_TYPE and not (source / _MLFLOW_FILE).is_file():
+        if properties.get("modelType") == MLFLOW_TYPE and not (source / MLFLOW_FILE).is_file():
             raise BadRequest(
-                f"'{uri}' is not an MLflow model: it has no file {_MLFLOW_FILE}.",
+                f"'{uri}' is not an MLflow model: it has no file {MLFLOW_FILE}.",
                 code="UserError",
                 target="modelUri",
             )
@@ -140,9 +157,8 @@ class Models(UploadedVersions):
 
     def _address(self, scope: Scope, name: str) -> str:
         if scope.kind == "registries":
-            return self._access.url(scope.storage_account, scope.default_container, name)
-        group = f"subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
-        return f"azureml://{group}/workspaces/{scope.name}/datastores/{DEFAULT_DATASTORE}/paths/{name}"
+            return self.access.url(scope.storage_account, scope.default_container, name)
+        return datastore_path(scope, DEFAULT_DATASTORE, name)
 
 
 def _refuse_other(kind: Kind, existing: Resource, digest: str) -> None:
@@ -159,7 +175,7 @@ def _move(content: Path, target: Path) -> None:
 
 def _flavors(content: Path) -> dict[str, Any]:
     """The flavors of an MLflow model; empty for any other model, for which clients need the key as well."""
-    file = content / _MLFLOW_FILE
+    file = content / MLFLOW_FILE
     if not file.is_file():
         return {}
     document = yaml.safe_load(file.read_text())

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from azureml_emulator.jobs.behaviour import Jobs
+from azureml_emulator.jobs.definitions.job_answers import answered_definition
 from azureml_emulator.jobs.job_records import KIND as JOB_KIND
 from azureml_emulator.jobs.job_records import JobRecords, job_path
 from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
@@ -16,13 +17,21 @@ from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import BadRequest, NotModelled
 from azureml_emulator.kernel.kinds import Kind, kind_of
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.service_fields import filled
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.schedules.scheduler import Scheduler
 from azureml_emulator.schedules.trigger import read_trigger
 
 KIND = "schedules"
+# What runs on Azure only, and what to do on this machine instead.
+_INSTEAD = {
+    "CreateMonitor": "Monitors are computed by Spark on Azure: schedule a pipeline that measures the collected data.",
+    "ImportData": "Connections lead nowhere here: schedule a job that fetches the data and registers it.",
+}
 _CREATE_JOB = "CreateJob"
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
+_TRIGGER = {"endTime": None, "startTime": None}
+_PATTERN = {"monthDays": None, "weekDays": None}
 # What a definition that names an existing job inherits from it, unless it has its own.
 _INHERITED = ("jobs", "inputs", "outputs", "settings", "displayName", "experimentName", "environmentId")
 
@@ -64,6 +73,15 @@ class Schedules(Behaviour):
         self.scheduler.remove(resource.key)
         return await super().delete(resource)
 
+    def present(self, resource: Resource) -> dict[str, Any]:
+        """The document, with every field of its trigger and of its job."""
+        trigger = filled(resource.properties["trigger"], _TRIGGER)
+        if isinstance(trigger.get("schedule"), dict):
+            trigger["schedule"] = filled(trigger["schedule"], _PATTERN)
+        action = resource.properties["action"]
+        shown = {**action, "jobDefinition": answered_definition(action["jobDefinition"])}
+        return resource.with_properties(trigger=trigger, action=shown).document
+
     def actions(self) -> dict[str, Action]:
         """POST trigger."""
         return {"trigger": self._trigger}
@@ -82,7 +100,8 @@ class Schedules(Behaviour):
     def _definition(self, action: Any, scope: Scope) -> dict[str, Any]:
         kind = (action or {}).get("actionType")
         if kind != _CREATE_JOB:
-            raise NotModelled(f"The emulator's schedules create jobs; the action '{kind}' is not modelled.")
+            advice = f" {_INSTEAD[kind]}" if kind in _INSTEAD else ""
+            raise NotModelled(f"The emulator's schedules create jobs; the action '{kind}' is not modelled.{advice}")
         definition = _without_nulls(action.get("jobDefinition") or {})
         source = definition.get("sourceJobId")
         if not source or definition.get("jobs"):

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from azureml_emulator.kernel.durations import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.resources.kubernetes import KUBERNETES, MANAGED
+from azureml_emulator.resources.service_catalog import KUBERNETES_TIMEOUT, MANAGED_INSTANCES, MANAGED_TIMEOUT
 
 # Azure admits twice as many requests as a deployment may process at once; the other half waits.
 _ADMITTED_PER_PROCESSED = 2
@@ -111,6 +112,9 @@ def read_plan(document: dict[str, Any]) -> DeploymentPlan:
     if compute not in _COMPUTE_TYPES:
         raise BadRequest(f"endpointComputeType is '{compute}'; it must be one of {', '.join(_COMPUTE_TYPES)}.")
     requests = RequestSettings.model_validate(properties["requestSettings"])
+    timeout = parse_duration(requests.request_timeout)
+    longest = MANAGED_TIMEOUT if compute == MANAGED else KUBERNETES_TIMEOUT
+    longest.check(timeout, "requestSettings.requestTimeout")
     code = properties.get("codeConfiguration") or {}
     return DeploymentPlan(
         model=properties.get("model"),
@@ -122,7 +126,7 @@ def read_plan(document: dict[str, Any]) -> DeploymentPlan:
         instances=_instances(document.get("sku") or {}, properties["scaleSettings"], compute),
         concurrent=requests.max_concurrent_requests_per_instance,
         queue_wait=parse_duration(requests.max_queue_wait),
-        request_timeout=parse_duration(requests.request_timeout),
+        request_timeout=timeout,
         liveness=Probe.model_validate(properties["livenessProbe"]),
         readiness=Probe.model_validate(properties["readinessProbe"]),
     )
@@ -140,6 +144,8 @@ def _instances(sku: dict[str, Any], scale: dict[str, Any], compute: str) -> int:
     capacity = sku.get("capacity", 1)
     if not isinstance(capacity, int) or capacity < 1:
         raise BadRequest(f"The instance count is {capacity!r}; it must be a positive integer.", target="sku.capacity")
+    if compute == MANAGED:
+        MANAGED_INSTANCES.check(capacity, "sku.capacity")
     return capacity
 
 

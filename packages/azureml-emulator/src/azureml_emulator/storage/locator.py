@@ -10,34 +10,41 @@ from urllib.parse import unquote, urlsplit
 
 from azureml_emulator.kernel.errors import BadRequest, NotFound, NotModelled
 from azureml_emulator.kernel.references import (
+    ARTIFACTS,
     Address,
     InDatastore,
     InRegistry,
     InScope,
     InWorkspaceGuid,
+    MlflowArtifact,
     OfJob,
     parse_reference,
 )
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.blobs import Blobs
+from azureml_emulator.storage.curated_environments import LATEST, SYSTEM_REGISTRY, curated_environment
+from azureml_emulator.storage.run_artifacts import RunArtifacts, job_of_run, relative_path
 
+# The names of the output that every job has; the second one is that of a job's document.
+_ARTIFACT_OUTPUTS = (ARTIFACTS, "default")
 _CONTENT_PROPERTY = {"models/versions": "modelUri", "data/versions": "dataUri", "codes/versions": "codeUri"}
 
 
 class Locator:
     """Resolves references in the scope in which they stand."""
 
-    def __init__(self, store: Store, blobs: Blobs) -> None:
+    def __init__(self, store: Store, blobs: Blobs, artifacts: RunArtifacts) -> None:
         self._store = store
         self._blobs = blobs
+        self._artifacts = artifacts
 
     def asset(self, text: str, kind: str, scope: Scope) -> Resource:
         """The asset version that `text` refers to; short forms are of the type `kind` ("models"). Raises NotFound."""
         reference = parse_reference(text)
         match reference:
             case ResourcePath():
-                return self._resource(reference.key, f"'{text}'")
+                return self._by_path(reference, text)
             case InRegistry(registry=registry, kind=named, name=name, version=version):
                 return self._version(self._registry(registry), named, name, version, text)
             case InWorkspaceGuid(guid=guid, kind=named, name=name, version=version):
@@ -55,6 +62,8 @@ class Locator:
                 return self._in_datastore(named or scope, datastore, path)
             case OfJob():
                 return self._job_output(reference, scope)
+            case MlflowArtifact(uri=uri):
+                return self._artifacts.at(uri)
             case Address(url=url):
                 return self._in_storage(url)
             case InScope():
@@ -62,12 +71,30 @@ class Locator:
             case ResourcePath() | InRegistry() | InWorkspaceGuid():
                 return self.content(self.asset(text, "data", scope))
 
+    def job_of(self, text: str, scope: Scope) -> str | None:
+        """The name of the job that wrote what a reference refers to, where the reference says so."""
+        match parse_reference(text):
+            case OfJob(job=job):
+                return self._job(job, scope).name
+            case MlflowArtifact(uri=uri):
+                return self._artifacts.job_of(uri)
+            case _:
+                return None
+
     def content(self, resource: Resource) -> Path:
         """The path of the bytes of a model, data or code version."""
         name = _CONTENT_PROPERTY.get(resource.kind)
         if name is None:
             raise BadRequest(f"{resource.id} has no content in storage.")
         return self.path(resource.properties[name], parse_resource_path(resource.id).scope)
+
+    def _by_path(self, path: ResourcePath, text: str) -> Resource:
+        """The asset version with this id, in which a label stands for the latest version."""
+        if len(path.pairs) == 2 and path.pairs[1][0].lower() == "labels":
+            kind, name = path.pairs[0]
+            return self._version(path.scope, kind, name, None, text)
+        found = curated_environment(path) if self._store.get(path.key) is None else None
+        return found or self._resource(path.key, f"'{text}'")
 
     def _resource(self, key: str, text: str) -> Resource:
         resource = self._store.get(key)
@@ -78,10 +105,13 @@ class Locator:
     def _version(self, scope: Scope, kind: str, name: str, version: str | None, text: str) -> Resource:
         container = ResourcePath(scope, ((kind, name),))
         if version is not None:
-            return self._resource(container.child("versions", version).key, f"'{text}'")
+            return self._by_path(container.child("versions", version), text)
         versions = self._store.children(container.key, f"{kind}/versions")
         current = [resource for resource in versions if not resource.properties.get("isArchived")]
         if not current:
+            curated = curated_environment(container.child("versions", LATEST))
+            if curated is not None:
+                return curated
             raise NotFound(f"'{text}': {kind} '{name}' has no version.", code="ResourceNotFound")
         return current[-1]
 
@@ -89,6 +119,8 @@ class Locator:
         for resource in self._store.of_kind("registries"):
             if resource.name.lower() == name.lower():
                 return parse_resource_path(resource.id).scope
+        if name.lower() == SYSTEM_REGISTRY:
+            return Scope(SYSTEM_REGISTRY, SYSTEM_REGISTRY, "registries", SYSTEM_REGISTRY)
         raise NotFound(f"The registry '{name}' does not exist.", code="ResourceNotFound")
 
     def _workspace(self, guid: str) -> Scope:
@@ -103,17 +135,28 @@ class Locator:
         resource = self._resource(key, f"datastore '{datastore}'")
         container = resource.properties.get("containerName")
         if not container:
-            raise NotModelled(f"The datastore '{datastore}' is not a blob datastore; the emulator has no other type.")
+            kind = resource.properties.get("datastoreType")
+            raise NotModelled(
+                f"The datastore '{datastore}' is of the type {kind}, which the emulator keeps as a document: "
+                "it reads and writes data in blob datastores only."
+            )
         return self._blobs.path(scope.storage_account, container, path)
 
+    def _job(self, name: str, scope: Scope) -> Resource:
+        """A job by its name, or by the id of its MLflow run."""
+        found = self._store.get(ResourcePath(scope, (("jobs", job_of_run(self._store, name)),)).key)
+        return found or self._resource(ResourcePath(scope, (("jobs", name),)).key, f"job '{name}'")
+
     def _job_output(self, reference: OfJob, scope: Scope) -> Path:
-        key = ResourcePath(scope, (("jobs", reference.job),)).key
-        job = self._resource(key, f"job '{reference.job}'")
+        job = self._job(reference.job, scope)
         outputs = job.internal.get("outputs", {})
-        if reference.output not in outputs:
-            known = ", ".join(sorted(outputs)) or "none"
-            raise NotFound(f"The job '{reference.job}' has no output '{reference.output}' (it has: {known}).")
-        return self._blobs.root / outputs[reference.output] / reference.path
+        if reference.output in outputs:
+            return self._blobs.root / outputs[reference.output] / reference.path
+        if reference.output in _ARTIFACT_OUTPUTS:
+            owner = job.internal.get("reused", job.name)
+            return self._artifacts.of_job(scope, owner) / relative_path(reference.path)
+        known = ", ".join(sorted({*outputs, ARTIFACTS}))
+        raise NotFound(f"The job '{job.name}' has no output '{reference.output}' (it has: {known}).")
 
     def _in_storage(self, url: str) -> Path:
         account, _, rest = unquote(urlsplit(url).path).lstrip("/").partition("/")

@@ -111,7 +111,7 @@ def test_a_request_beyond_its_timeout_is_a_408(
 
 def test_too_many_requests_are_a_429(service: Any, tmp_path: Path) -> None:
     # given a deployment for one request at a time, which has one, and one more may wait for a short while
-    limits = {"maxConcurrentRequestsPerInstance": 1, "maxQueueWait": "PT0.2S", "requestTimeout": "PT300S"}
+    limits = {"maxConcurrentRequestsPerInstance": 1, "maxQueueWait": "PT0.2S", "requestTimeout": "PT180S"}
     service.deploy("blue", requestSettings=limits)
     key, go = service.key, tmp_path / "go"
     with ThreadPoolExecutor(4) as pool:

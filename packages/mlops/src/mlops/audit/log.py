@@ -2,7 +2,8 @@
 
 Each record is an immutable data asset version in the stage's workspace. A version can be registered only once, with one
 content: two writers cannot both write record 7, and nobody can rewrite it through the workspace. On Azure the container
-is also immutable by policy (infra/).
+is also immutable by policy (infra/). Archived versions are read like any other, so that archiving silences nothing; and
+the newest record of each rollout is noted on the model in the registry, so that a cut tail shows.
 """
 
 from __future__ import annotations
@@ -15,12 +16,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from azure.ai.ml import MLClient
-from azure.ai.ml.constants import AssetTypes
+from azure.ai.ml.constants import AssetTypes, ListViewType
 from azure.ai.ml.entities import Data
 from azure.ai.ml.exceptions import AssetPathException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from mlops.audit.record import Break, Event, Record, follow, parse, verify
+from mlops.audit.record import (
+    Anchor,
+    Break,
+    Event,
+    Record,
+    anchor_text,
+    contradictions,
+    follow,
+    parse,
+    parse_anchor,
+    verify,
+)
 from mlops.azure.sdk_output import suppress_output
 from mlops.core.errors import MlopsError, WorkspaceError
 from mlops.core.results import Block, Line, Result, Table
@@ -29,6 +41,9 @@ from mlops.githost.hosts import current_actor
 _ASSET: Final = "audit-log"
 _RECORD_PROPERTY: Final = "mlops.record"
 _HASH_TAG: Final = "hash"
+_ARCHIVED: Final = "is archived; restore it: az ml data restore --name audit-log --version {}"
+# Of a model version in the registry: the record of its newest rollout to a stage.
+_ANCHOR_TAG: Final = "audit_{}"
 _ATTEMPTS: Final = 8
 
 
@@ -77,10 +92,10 @@ class AuditLog:
                 return record
         raise self._lost_race()
 
-    def read(self) -> tuple[tuple[Record, ...], tuple[Break, ...]]:
-        """All records, oldest first, and where the log was tampered with."""
+    def read(self, anchors: Sequence[Anchor] = ()) -> tuple[tuple[Record, ...], tuple[Break, ...]]:
+        """All records, oldest first, and where the log was tampered with, or contradicts what is noted elsewhere."""
         records: list[Record] = []
-        breaks: list[Break] = []
+        breaks = [Break(number, _ARCHIVED.format(number)) for number in self._archived()]
         for version, text, noted in self._read_stored():
             entry = parse(text, version)
             if isinstance(entry, Break):
@@ -89,7 +104,7 @@ class AuditLog:
             if entry.hash() != noted:
                 breaks.append(Break(version, "does not match the hash noted when it was written"))
             records.append(entry)
-        return tuple(records), (*breaks, *verify(records))
+        return tuple(records), (*breaks, *verify(records), *contradictions(records, anchors))
 
     def _lost_race(self) -> WorkspaceError:
         return WorkspaceError(
@@ -112,12 +127,19 @@ class AuditLog:
     def _read_stored(self) -> Iterator[tuple[int, str, str]]:
         """Number, text and noted hash of every record, oldest first."""
         try:
-            versions = list(self._client.data.list(name=_ASSET))
+            versions = list(self._client.data.list(name=_ASSET, list_view_type=ListViewType.ALL))
         except ResourceNotFoundError:
             return
         for asset in sorted(versions, key=lambda asset: int(asset.version or 0)):
             text = (asset.properties or {}).get(_RECORD_PROPERTY, "")
             yield int(asset.version or 0), text, (asset.tags or {}).get(_HASH_TAG, "")
+
+    def _archived(self) -> list[int]:
+        try:
+            found = list(self._client.data.list(name=_ASSET, list_view_type=ListViewType.ARCHIVED_ONLY))
+        except ResourceNotFoundError:
+            return []
+        return sorted(int(asset.version or 0) for asset in found)
 
     def _write(self, record: Record) -> bool:
         """Register the record's version; False if another writer has already taken it."""
@@ -146,6 +168,23 @@ class AuditLog:
 
     def _is_taken(self, number: int) -> bool:
         return any(int(asset.version or 0) == number for asset in self._client.data.list(name=_ASSET))
+
+
+def anchor_tag(stage: str, record: Record) -> dict[str, str]:
+    """The tag that notes a stage's newest record on a model version."""
+    return {_ANCHOR_TAG.format(stage): anchor_text(record)}
+
+
+def noted_anchors(models: MLClient, model: str, stage: str) -> tuple[Anchor, ...]:
+    """What the versions of a model, in the registry or the workspace that has them, note of a stage's log."""
+    try:
+        versions = list(models.models.list(name=model, list_view_type=ListViewType.ALL))
+    except ResourceNotFoundError:
+        return ()
+    tag = _ANCHOR_TAG.format(stage)
+    noted = [(each.version, (each.tags or {}).get(tag, "")) for each in versions]
+    found = [parse_anchor(text, f"version {version} of model {model}") for version, text in noted]
+    return tuple(each for each in found if each)
 
 
 _TIME: Final = "%Y-%m-%d %H:%M:%S"

@@ -12,6 +12,10 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 FIRST_PREVIOUS: Final = "sha256:" + "0" * 64
+# Steps of events that others look for.
+FINISH: Final = "finish"
+BY_HAND: Final = "by hand"
+PROPOSED: Final = "proposed"
 EventKind = Literal["gate", "promotion", "rollout", "rollback", "monitor", "retraining", "retirement"]
 
 
@@ -62,9 +66,69 @@ class Break:
     reason: str
 
 
+@dataclass(frozen=True)
+class Anchor:
+    """A record's number and hash as noted outside of the log: one whose tail is cut has no gap. `place` says where."""
+
+    number: int
+    hash: str
+    place: str
+
+
+def anchor_text(record: Record) -> str:
+    """What is noted of a record outside of the log."""
+    return f"{record.number} {record.hash()}"
+
+
+def parse_anchor(text: str, place: str) -> Anchor | None:
+    """Read what was noted; None for anything else."""
+    number, _, digest = text.partition(" ")
+    return Anchor(int(number), digest, place) if number.isascii() and number.isdecimal() and digest else None
+
+
+def contradictions(records: Sequence[Record], anchors: Sequence[Anchor]) -> tuple[Break, ...]:
+    """Where a log lacks a record that was noted elsewhere, or has another one in its place."""
+    known = {record.number: record.hash() for record in records}
+    return tuple(
+        Break(each.number, f"{'is missing' if each.number not in known else 'is another one'}: {each.place} notes it")
+        for each in anchors
+        if known.get(each.number) != each.hash
+    )
+
+
 def of_model(records: Sequence[Record], model: str) -> tuple[Record, ...]:
     """Those about one model: several may share a workspace, and with it the log."""
     return tuple(record for record in records if record.event.model == model)
+
+
+def source_problem(records: Sequence[Record], digest: str) -> str | None:
+    """Why a stage's log does not show that it ran a model and went on to a newer one; None if it does.
+
+    A stage that later returned to a model from before did not keep it.
+    """
+    problem: str | None = "has no finished rollout of it in its audit log"
+    before: set[str] = set()
+    for event in (record.event for record in records):
+        if not sets_live_model(event):
+            continue
+        if event.digest == digest:
+            problem = None
+        elif problem is None and event.digest in before:
+            problem = f"returned from it to version {event.version}"
+        before.add(event.digest)
+    return problem
+
+
+def sets_live_model(event: Event) -> bool:
+    """Whether the stage runs the event's model from then on: a finished rollout, or a rollback by hand."""
+    return (event.kind, event.step) in {("rollout", FINISH), ("rollback", BY_HAND)}
+
+
+def was_proposed(records: Sequence[Record], digest: str, source: str) -> bool:
+    """Whether a promotion from a stage was proposed here, after the gates passed and the stage ran it."""
+    events = (record.event for record in records)
+    found = (event for event in events if event.kind == "promotion" and event.step == PROPOSED)
+    return any((event.digest, event.origin, event.verdict) == (digest, source, "passed") for event in found)
 
 
 def follow(last: Record | None, event: Event, who: str, time: datetime) -> Record:

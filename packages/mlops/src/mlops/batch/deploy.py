@@ -20,15 +20,15 @@ from azure.ai.ml.entities._load_functions import load_pipeline_component_batch_d
 from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.announcement import announce
-from mlops.audit.log import AuditLog
-from mlops.audit.record import Event, Record, of_model
+from mlops.audit.log import AuditLog, anchor_tag
+from mlops.audit.record import FINISH, Event, Record, of_model
 from mlops.azure.sdk_output import suppress_output
 from mlops.batch.score import score_files
 from mlops.checks.project import Project as CheckedProject
 from mlops.checks.project import versioned
 from mlops.cli.progress import say
 from mlops.core.documents import require_yaml
-from mlops.core.errors import ProjectError, RolloutFailed
+from mlops.core.errors import MlopsError, ProjectError, RolloutFailed
 from mlops.core.layout import BATCH_DEPLOYMENT_FILE, BATCH_ENDPOINT_FILE, SCORING_PIPELINE_FILE, SCORING_STEP
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.scoring import difference, read_golden_cases
@@ -39,7 +39,7 @@ from mlops.rollout.release import VerifiedModel, find_model
 from mlops.settings.project import BATCH, Project, Stage
 from mlops.settings.releases import SkippedPhase, skipped_phases
 from mlops.settings.stages import StageName
-from mlops.stages.release_history import read_judged_manifest
+from mlops.stages.release_history import manifest_to_roll_out
 from model_package.digest import DIGEST_PREFIX
 from model_package.package import read_schema
 from model_package.rows.requests import ROWS_KEY
@@ -50,8 +50,8 @@ _FINGERPRINT_CHARACTERS: Final = 12
 _NAME_CHARACTERS: Final = 6
 _MODEL_TYPE: Final = "custom_model"
 _SUCCEEDED: Final = "Succeeded"
+_BEGIN: Final = "begin"
 _GOLDEN: Final = "golden rows"
-_FINISH: Final = "finish"
 _ADVICE: Final = "The default deployment was not changed. Compare components/score_batch with the model package."
 
 
@@ -127,22 +127,24 @@ def deploy_batch(
     begun = time.monotonic()
     stage = project.settings.stage(stage_name)
     endpoint = stage.files_endpoint
-    manifest = read_judged_manifest(project, stage_name)
+    manifest = manifest_to_roll_out(project, stage_name)
     found = find_model(client, project, stage_name, version, manifest)
     model = ReleasedModel(**asdict(found.model), reference=found.reference)
     is_rollout = stage.serving == BATCH
     skipped = skipped_phases(manifest.rollout, stage.serving) if is_rollout else ()
     actions = []
+    configuration = configuration_of(project, model)
+    name = deployment_name(model, configuration if is_rollout else "")
+    audit = _Audit(client, found, stage, name, skipped) if is_rollout else None
+    if audit:
+        audit.begun(observe_batch(client, endpoint).live)
     with suppress_output():
         if _ensure_endpoint(client, project, endpoint):
             actions.append(f"created the endpoint {endpoint}")
-        configuration = configuration_of(project, model)
-        name = deployment_name(model, configuration if is_rollout else "")
         if not _is_deployed(client, endpoint, name, configuration):
             deployment = load_deployment(project, stage, endpoint, model, name)
             client.batch_deployments.begin_create_or_update(deployment).result()
             actions.append(f"deployed {name}")
-    audit = _Audit(client, found, stage, name, skipped) if is_rollout else None
     before = observe_batch(client, endpoint).live
     if audit and before != name:
         say(f"the golden rows are scored by {name}")
@@ -178,15 +180,29 @@ class _Audit:
     deployment: str
     skipped: tuple[SkippedPhase, ...]
 
+    def begun(self, before: str | None) -> None:
+        """Record the rollout before anything is changed. Raises RolloutFailed if that is not possible."""
+        if before == self.deployment:
+            return
+        try:
+            AuditLog(self.client).append_if(self._event(_BEGIN, before), lambda records: not self._is_last(records))
+        except MlopsError as error:
+            raise RolloutFailed(
+                f"{self.found.model.name} {self.found.model.version} is not rolled out to {self.stage.name}: it cannot "
+                f"be recorded in the audit log ({error.message})",
+                f"Nothing was changed. `mlops history --stage {self.stage.name}` shows the log.",
+            ) from error
+
     def finished(self, before: str | None) -> None:
         """The deployment is the default; recorded once, also if an earlier run was killed before it could."""
-        record = AuditLog(self.client).append_if(self._event(_FINISH, before), self._is_news)
+        record = AuditLog(self.client).append_if(self._event(FINISH, before), self._is_news)
         if record is None:
             return
         announce(self.stage, record)
         registered = self.found.source.models.get(self.found.model.name, self.found.model.version)
         noted = f"{record.time.isoformat(timespec='seconds')} released as {self.deployment}"
-        registered.tags = {**(registered.tags or {}), f"stage_{self.stage.name}": noted}
+        anchor = anchor_tag(self.stage.name, record)
+        registered.tags = {**(registered.tags or {}), f"stage_{self.stage.name}": noted, **anchor}
         self.found.source.models.create_or_update(registered)
 
     def refused(self, before: str | None, reason: str) -> None:
@@ -197,6 +213,7 @@ class _Audit:
         announce(self.stage, AuditLog(self.client).append(event))
 
     def _event(self, step: str, origin: str | None) -> Event:
+        is_done = step != _BEGIN
         return Event(
             kind="rollout",
             stage=self.stage.name,
@@ -206,16 +223,21 @@ class _Audit:
             digest=self.found.model.digest,
             origin=None if origin == self.deployment else origin,
             target=self.deployment,
-            verdict="passed",
-            reason="it scored the golden rows, and is the default of the batch endpoint",
-            traffic={self.deployment: FULL},
+            verdict="passed" if is_done else "none",
+            reason="it scored the golden rows, and is the default of the batch endpoint" if is_done else "",
+            traffic={self.deployment: FULL} if is_done else {},
             evidence={each.phase: each.reason for each in self.skipped},
         )
 
     def _is_news(self, records: Sequence[Record]) -> bool:
+        return not self._is_last(records, FINISH)
+
+    def _is_last(self, records: Sequence[Record], step: str = _BEGIN) -> bool:
+        """Whether a step of this rollout is the last that is recorded."""
         mine = of_model(records, self.found.model.name)
         events = [each.event for each in mine if each.event.kind in ("rollout", "rollback")]
-        return not events or (events[-1].kind, events[-1].target) != ("rollout", self.deployment)
+        last = events[-1] if events else None
+        return last is not None and (last.kind, last.step, last.target) == ("rollout", step, self.deployment)
 
 
 def _scored_golden_rows(client: MLClient, project: Project, stage_name: StageName, name: str, package: Path) -> str:

@@ -8,6 +8,7 @@ from mlops.checks import assets, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project, versioned
+from mlops.checks.protection import check_owners
 from mlops.checks.stages import check_apart, check_releases, check_sample_request, check_stages, fix_stages
 from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.core.documents import read_text
@@ -112,6 +113,7 @@ def _settings_problems(root: Path) -> Iterator[Problem]:
         yield from check_releases(project)
         yield from check_stages(project)
         yield from check_sample_request(project)
+        yield from check_owners(project)
 
 
 def _extension_problems(root: Path) -> Iterator[Problem]:

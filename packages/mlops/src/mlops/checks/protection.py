@@ -1,19 +1,27 @@
-"""`mlops check --repository`: reads how the git host protects the repository, and says what to set."""
+"""How the repository is protected: `mlops check --repository` reads the git host's settings, `mlops check` the files
+that say who must review what.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from mlops.core.errors import InputError, MlopsError
+from mlops.checks.yaml.document import Problem
+from mlops.core.documents import read_text
+from mlops.core.errors import InputError, MlopsError, ProjectError
 from mlops.core.git import REMOTE
+from mlops.core.layout import CODE_THAT_JUDGES, EXTENSION_FOLDER, INFRASTRUCTURE_FOLDER, MAKES_A_MODEL, MODELS_FOLDER
 from mlops.core.results import Block, Line, Result, Table
 from mlops.githost.hosts import HOSTS, remote_of
-from mlops.githost.protection import EXPECTATIONS_FILE, Finding, Outcome
+from mlops.githost.protection import EXPECTATIONS_FILE, Finding, Outcome, unowned
 from mlops.githost.protection_file import read_expectations
 from mlops.settings.project import Project
 
+_PERMISSIONS: Final = (INFRASTRUCTURE_FOLDER.as_posix(),)
+_CANNOT: Final = "who may change it without {} can change a model, or a rule that judges one"
 _MARKS: Final[dict[Outcome, str]] = {
     "kept": "ok",
     "missing": "MISSING",
@@ -66,3 +74,48 @@ def check_repository(project: Project) -> ProtectionResult:
         )
     findings = remote.host.protection_findings(root, remote, expected)
     return ProtectionResult(f"{remote.origin} ({remote.name})", tuple(findings))
+
+
+def check_owners(project: Project) -> Iterator[Problem]:
+    """What can change a model or a rule, and nobody must review; for each git host that has a file of owners here."""
+    prefix, top = PurePosixPath(), project.root
+    if project.root.parent.name == MODELS_FOLDER.name:
+        top = project.root.parents[1]
+        prefix = PurePosixPath(project.root.relative_to(top).as_posix())
+    places = [prefix / each for each in MAKES_A_MODEL if _may_exist(project.root, each)]
+    places += [PurePosixPath(each) for each in (*CODE_THAT_JUDGES, *_PERMISSIONS) if (top / each).exists()]
+    for host in HOSTS:
+        file = top / host.owners_file
+        if not host.owners_file or not file.is_file():
+            continue
+        for place in unowned(_owned_patterns(read_text(file)), places):
+            advice = f"add a line for /{place} with its owners, or a line * with those of everything else"
+            yield Problem(host.owners_file, 1, f"/{place} has no owner: {_CANNOT.format('a review')}", advice)
+    yield from _unreviewed(project, top, places)
+
+
+def _owned_patterns(text: str) -> list[tuple[str, bool]]:
+    """The patterns of a CODEOWNERS, and whether they have owners; /x/* says nothing of the folders in x."""
+    lines = [line.partition("#")[0].split() for line in text.splitlines()]
+    whole = [words for words in lines if words and not (words[0].endswith("/*") and words[1:])]
+    return [(words[0], bool(words[1:])) for words in whole]
+
+
+def _unreviewed(project: Project, top: Path, places: Sequence[PurePosixPath]) -> Iterator[Problem]:
+    if not (project.root / EXPECTATIONS_FILE).is_file():
+        return
+    try:
+        sections = read_expectations(project.root, project.order).sections
+    except ProjectError:
+        # Named by the check of all files in releases/.
+        return
+    used = {host.key for host in HOSTS if any(any(top.glob(pattern)) for pattern in host.ci_files)}
+    for key, section in sections.items():
+        paths = section.reviewed()
+        for place in unowned([(path, True) for path in paths], places) if paths and key in used else ():
+            message = f"{key}: reviewed_paths lacks /{place}: {_CANNOT.format('required reviewers')}"
+            yield Problem(EXPECTATIONS_FILE.as_posix(), 1, message, f"add /{place} (a folder with /* behind it)")
+
+
+def _may_exist(root: Path, place: str) -> bool:
+    return place == EXTENSION_FOLDER.as_posix() or (root / place).exists()

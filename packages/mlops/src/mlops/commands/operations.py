@@ -175,12 +175,14 @@ def _history_of(project: Project, name: StageName) -> StageHistory:
     """One stage; an unreachable one is shown, and does not hide the others."""
     from azure.core.exceptions import AzureError
 
-    from mlops.audit.log import AuditLog, StageHistory
+    from mlops.audit.log import AuditLog, StageHistory, noted_anchors
     from mlops.azure.errors import explain
-    from mlops.azure.workspace import connect
+    from mlops.azure.workspace import WorkspaceClients
 
+    clients = WorkspaceClients(project)
     try:
-        records, breaks = AuditLog(connect(project.settings.stage(name))).read()
+        anchors = noted_anchors(clients.models(name), project.settings.model, name)
+        records, breaks = AuditLog(clients.stage(name)).read(anchors)
     except AzureError as error:
         explained = explain(error)
         return StageHistory(name, problem=explained.message if explained else str(error))

@@ -113,14 +113,10 @@ def gate_command(
     if since is not None and (base or markdown or html):
         raise click.UsageError("--base, --markdown and --html need --stage; they cannot be combined with --since")
     from mlops.cli.rendering import answer
-    from mlops.settings.gates import catalogue
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
     stage_name = project.order.find(stage) if stage else None
-    # Before anything needs a login: a file of extensions/ that cannot be loaded would judge nothing.
-    catalogue()
-
     from mlops.azure.workspace import WorkspaceClients
     from mlops.promotion.gate_run import gate, write_reports
     from mlops.promotion.range_gate import gate_range

@@ -68,14 +68,20 @@ class Repository:
         done = self._execute(("show", f"{revision}:./{path}"))
         return _decoded(done.stdout, revision, path) if done.returncode == 0 else None
 
-    def changed(self, since: str, until: str = "HEAD") -> tuple[PurePosixPath, ...]:
-        """The files below `folder` that differ between two revisions, as paths relative to it."""
-        listing = self._run("diff", "--name-only", "--relative", "-z", since, until, "--", ".")
+    def changed(self, since: str, until: str | None = "HEAD") -> tuple[PurePosixPath, ...]:
+        """The files below `folder` that differ between two revisions (None: the working tree), relative to it."""
+        ends = (since,) if until is None else (since, until)
+        listing = self._run("diff", "--name-only", "--relative", "--no-renames", "-z", *ends, "--", ".")
         return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
 
     def tracked(self) -> tuple[PurePosixPath, ...]:
         """The tracked files below `folder`, as paths relative to it."""
         listing = self._run("ls-files", "-z", "--", ".")
+        return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
+
+    def files_at(self, revision: str, folder: PurePosixPath) -> tuple[PurePosixPath, ...]:
+        """The files directly in a folder at a revision, as paths relative to `self.folder`; none if it is not there."""
+        listing = self._output("ls-tree", "-z", "--name-only", revision, f"./{folder}/", strip=False) or ""
         return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
 
     def merge_base(self, one: str, other: str) -> str | None:

@@ -34,6 +34,28 @@ BATCH_DEPLOYMENT_FILE: Final = Path("endpoints", "batch", "deployment.yml")
 # Further models of a repository, each with a project.yml of its own.
 MODELS_FOLDER: Final = Path("models")
 INFRASTRUCTURE_FOLDER: Final = Path("infra")
+# In the project: what a model is made of, what answers with it, and the rules.
+MAKES_A_MODEL: Final = (
+    "releases",
+    "project.yml",
+    SCHEMA_FILE,
+    EXTENSION_FOLDER.as_posix(),
+    COMPONENT_FOLDER.as_posix(),
+    PIPELINE_FILE.parts[0],
+    "environments",
+    ENDPOINT_FOLDER.parts[0],
+    "data",
+)
+# At the top of the repository: code of the checks and gates, what it runs with, and the CI files that start it.
+CODE_THAT_JUDGES: Final = (
+    ".github",
+    ".azuredevops",
+    "azure-pipelines.yml",
+    ".ci",
+    "packages",
+    "pyproject.toml",
+    "uv.lock",
+)
 
 # State that commands leave on this machine; all of it can be deleted.
 STATE_FOLDER: Final = Path(".mlops")

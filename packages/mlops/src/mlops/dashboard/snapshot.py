@@ -10,7 +10,7 @@ from typing import Final
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.audit.log import AuditLog, StageHistory
+from mlops.audit.log import AuditLog, StageHistory, noted_anchors
 from mlops.audit.record import of_model
 from mlops.azure.errors import explain
 from mlops.azure.service_metrics import Interval, Monitor
@@ -94,7 +94,8 @@ def _status(clients: WorkspaceClients, name: StageName) -> StageStatus:
 
 def _history(clients: WorkspaceClients, name: StageName) -> StageHistory:
     try:
-        records, breaks = AuditLog(clients.stage(name)).read()
+        anchors = noted_anchors(clients.models(name), clients.project.settings.model, name)
+        records, breaks = AuditLog(clients.stage(name)).read(anchors)
         return StageHistory(name, of_model(records, clients.project.settings.model), breaks)
     except _UNKNOWN as error:
         return StageHistory(name, problem=_explained(error).message)

@@ -61,7 +61,8 @@ class Proposal:
 
     `held_out` rows have features and target, and neither model was trained on them; `recent` are the stage's last
     inputs, with notes on what is wrong with some of them; `recent_problem` says why they could not be read, "" when
-    they could. `retraining_reason` says why the challenger was trained, where it was drift.
+    they could. `retraining_reason` says why the challenger was trained, where it was drift. The rules are those at the
+    commit `rules`; `rule_changes` are what the change does to them, a sentence for each.
     """
 
     stage: StageName
@@ -73,6 +74,8 @@ class Proposal:
     recent_problem: str = ""
     answers_requests: bool = True
     retraining_reason: tuple[str, ...] = ()
+    rules: str | None = None
+    rule_changes: tuple[str, ...] = ()
 
 
 def read_held_out(file: Path) -> pl.DataFrame:

@@ -113,6 +113,9 @@ def _joined(
 def _head(report: GateReport) -> list[str]:
     mark = _MARKS["pass" if report.promotes else "fail"]
     lines = [f"## {mark} {escape(report.headline)}", "", escape(report.comparison)]
+    if report.rules:
+        lines += ["", f"{_MARKS['error']} {escape(report.rules)}", ""]
+        lines += [f"- {escape(each)}" for each in report.proposal.rule_changes]
     blocking = [row for row in report.rows if row.outcome != "pass"]
     if blocking:
         lines.append("")

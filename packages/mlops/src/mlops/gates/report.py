@@ -19,6 +19,7 @@ from model_package.measures import Interval, Measure
 from model_package.tasks import extensions
 
 _NO_ENDPOINT: Final = NO_ONLINE_ENDPOINT.partition(": ")[2]
+_COMMIT_CHARACTERS: Final = 12
 _NO_CHAMPION: Final = "the stage runs no model yet"
 
 
@@ -118,6 +119,16 @@ class GateReport:
         return f"Compared with the champion, version {champion.release.model.version}."
 
     @property
+    def rules(self) -> str:
+        """Which rules judged, if the change comes with others; "" if it does not. Names in it are unescaped."""
+        if not self.proposal.rule_changes:
+            return ""
+        return (
+            f"This change also changes rules, or code that judges. The release was judged by the rules before it, at "
+            f"{(self.proposal.rules or '')[:_COMMIT_CHARACTERS]}; code of CI and packages/ runs as the change has it:"
+        )
+
+    @property
     def rows(self) -> tuple[Row, ...]:
         """Every gate, in the order of the rules."""
         return tuple(_row(outcome, self.evidence) for outcome in self.verdict.outcomes)
@@ -140,6 +151,7 @@ class GateReport:
             "recent_inputs": _recent(self.proposal),
             "confidence": self.evidence.confidence,
             "extensions": extensions().digest or None,
+            "rules": {"commit": self.proposal.rules, "changed": list(self.proposal.rule_changes)},
             "gates": [_gate(outcome, self.evidence) for outcome in self.verdict.outcomes],
             "measures": {name: _plain(_measure(each)) for name, each in self.evidence.measures.items()},
             "groups": [_subgroup(each) for each in performance.subgroups] if performance else [],

@@ -5,8 +5,9 @@ The host's own folder defines its section of the file, and how its settings are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import Field
@@ -23,6 +24,10 @@ Approvals = Annotated[int, Field(ge=1, le=10)]
 
 class Section(Part):
     """The expectations of a repository on one host, or a part of them."""
+
+    def reviewed(self) -> tuple[str, ...]:
+        """The paths whose changes people must review, if this section lists them; else another file does."""
+        return ()
 
 
 class EnvironmentProtection(Section):
@@ -73,6 +78,26 @@ class Finding:
     def fails(self) -> bool:
         """Whether something has to be set: an unreadable setting counts as not met."""
         return self.outcome in {"missing", "unreadable"}
+
+
+def unowned(patterns: Sequence[tuple[str, bool]], places: Sequence[PurePosixPath]) -> tuple[PurePosixPath, ...]:
+    """Those of the files and folders that somebody may change without a review; pure.
+
+    `patterns` are those of CODEOWNERS or of path filters, with whether the line names anybody: the last one that fits
+    counts, and one that takes a part of a folder away leaves the folder unowned.
+    """
+    return tuple(place for place in places if not _is_owned(patterns, place))
+
+
+def _is_owned(patterns: Sequence[tuple[str, bool]], place: PurePosixPath) -> bool:
+    owned = False
+    for pattern, has_owners in patterns:
+        path = PurePosixPath(pattern.strip("/").removesuffix("*").rstrip("/*"))
+        if place.is_relative_to(path):
+            owned = has_owners
+        elif path.is_relative_to(place) and not has_owners:
+            owned = False
+    return owned
 
 
 def judge(setting: str, *, kept: bool, found: str, needed: str, how: str) -> Finding:

@@ -32,13 +32,15 @@ from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport, run_gates
 from mlops.models.registered import ModelVersion
 from mlops.promotion.challenger import Challenger, read_champion, released_challenger
-from mlops.promotion.stage_state import StageState, read_change
+from mlops.promotion.stage_state import StageState, change_base, read_stage
 from mlops.provenance.verification import ProvenanceSubject, committed_problems
-from mlops.settings.gates import GATES_FILE, GatesFile, read_gates
+from mlops.rollout.release import require_source
+from mlops.settings.gates import GATES_FILE, GatesFile, catalogue, read_gates
+from mlops.settings.policies import read_policy
 from mlops.settings.project import Project, read_project_schema
 from mlops.settings.releases import manifest_file
 from mlops.settings.stages import StageName
-from mlops.stages.release_history import read_judged_manifest
+from mlops.stages.release_history import BaseRules, read_judged_manifest, rules_at
 from mlops.training.submission import held_out_file
 from model_package.collected.window import Window
 from model_package.package import package_digest
@@ -50,39 +52,63 @@ MAX_RECENT_ROWS: Final = 20_000
 
 def gate(clients: WorkspaceClients, stage: StageName, base: str | None, *, record: bool = True) -> GateReport:
     """Judge the release in the working tree's manifest, and record the verdict if requested."""
-    return gate_change(clients, read_change(clients, stage, base), record=record)
+    base = change_base(clients.project.root, stage, base)
+    clients, rules = judging_clients(clients, base)
+    read_judged_manifest(clients.project, stage)
+    return gate_change(clients, read_stage(clients, stage, base), rules, record=record)
 
 
-def gate_change(clients: WorkspaceClients, state: StageState, *, record: bool) -> GateReport:
-    """Judge the release in the working tree's manifest against the stage's state where the change branched off."""
+def judging_clients(clients: WorkspaceClients, base: str | None) -> tuple[WorkspaceClients, BaseRules]:
+    """The rules from before a change, and the clients of the stages as project.yml named them there.
+
+    Raises ProjectError, or ExtensionError, for rules that cannot be read; before anything needs a login.
+    """
+    rules = rules_at(clients.project, base)
+    # A file of extensions/ that cannot be loaded would judge nothing.
+    catalogue()
+    if rules.project.settings == clients.project.settings:
+        return clients, rules
+    return WorkspaceClients(Project(root=clients.project.root, settings=rules.project.settings)), rules
+
+
+def gate_change(clients: WorkspaceClients, state: StageState, rules: BaseRules, *, record: bool) -> GateReport:
+    """Judge the release in the working tree's manifest against the stage's state where the change branched off.
+
+    Raises PromotionRefused for a model that did not run in the stage before.
+    """
     release = read_judged_manifest(clients.project, state.stage).release
     if release is None:
         raise InputError(
             f"releases/{state.stage}.yml releases nothing, so there is nothing to judge",
             f"Propose a release: `mlops promote --to {state.stage}`.",
         )
+    require_source(clients.project, clients.stage, state.stage, release)
     challenger = released_challenger(clients, state.stage, release)
-    warned = _with_provenance_warnings(clients, state.stage, challenger.candidate)
-    report = judge(clients, state, replace(challenger, candidate=warned))
+    warned = _with_provenance_warnings(clients, state.stage, challenger.candidate, rules)
+    report = judge(clients, state, replace(challenger, candidate=warned), rules)
     if record:
         AuditLog(clients.stage(state.stage)).append(gate_event(report))
     return report
 
 
-def judge(clients: WorkspaceClients, state: StageState, challenger: Challenger) -> GateReport:
+def judge(clients: WorkspaceClients, state: StageState, challenger: Challenger, rules: BaseRules) -> GateReport:
     """Run the gates on a challenger. Records nothing."""
-    project = clients.project
-    gates = read_gates(project.path(GATES_FILE), project.order, read_project_schema(project.root))
-    return run_gates(gather(clients, state, challenger, gates), gates)
+    project = rules.project
+    schema = read_project_schema(project.root)
+    gates = read_gates(project.path(GATES_FILE), project.order, schema)
+    proposal = gather(clients, state, challenger, gates, task_of(schema))
+    return run_gates(replace(proposal, rules=rules.commit, rule_changes=rules.changes), gates)
 
 
-def gather(clients: WorkspaceClients, state: StageState, challenger: Challenger, gates: GatesFile) -> Proposal:
+def gather(
+    clients: WorkspaceClients, state: StageState, challenger: Challenger, gates: GatesFile, task: Task
+) -> Proposal:
     """Fetch the rest of the evidence concurrently."""
     job = challenger.provenance.job
     with ThreadPoolExecutor() as threads:
         champion = threads.submit(read_champion, clients, state, challenger.candidate.release)
         rows = threads.submit(lambda: read_held_out(held_out_file(clients.training, clients.project, job)))
-        task, endpoint = task_of(read_project_schema(clients.project.root)), state.settings.endpoint
+        endpoint = state.settings.endpoint
         recent = RecentInputs()
         if endpoint is not None:
             recent = recent_inputs(clients.stage(state.stage), endpoint, state.view, task, gates.recent_days)
@@ -158,12 +184,15 @@ def evidence_of(report: GateReport) -> dict[str, str]:
     return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
 
 
-def _with_provenance_warnings(clients: WorkspaceClients, stage: StageName, candidate: Candidate) -> Candidate:
+def _with_provenance_warnings(
+    clients: WorkspaceClients, stage: StageName, candidate: Candidate, rules: BaseRules
+) -> Candidate:
     """The candidate with the problems of its committed statement; signatures are verified at deployment."""
     model = candidate.release.model
     version = ModelVersion(model.name, model.version, package_digest(candidate.folder))
     subject = ProvenanceSubject(stage, version, candidate.folder, candidate.release)
-    warnings = tuple(committed_problems(clients.project, subject, signed=False))
+    policy = read_policy(rules.project.root, rules.project.order)
+    warnings = tuple(committed_problems(clients.project, subject, signed=False, policy=policy))
     return replace(candidate, provenance_warnings=warnings)
 
 
@@ -228,6 +257,8 @@ def verdict_lines(report: GateReport) -> list[Block]:
     return [
         Line(clean(report.headline), "good" if report.promotes else "bad"),
         Line(clean(report.comparison)),
+        *([Line(clean(report.rules), "bad")] if report.rules else []),
+        *(Line(f"  {clean(each)}") for each in report.proposal.rule_changes),
         *(
             Line(f"  {row.outcome}: {clean(row.title)}: {clean(row.sentence)} ({clean(row.why)})")
             for row in report.rows

@@ -6,13 +6,14 @@ All refusals happen before anything is shared, and a release that a gate blocks 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Event
+from mlops.audit.record import PROPOSED, Event
 from mlops.azure.workspace import WorkspaceClients
+from mlops.cli.progress import say
 from mlops.core.errors import MlopsError
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
@@ -35,8 +36,10 @@ from mlops.promotion.gate_run import (
 from mlops.promotion.stage_state import PromotionState, read_promotion
 from mlops.provenance.statement import Statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject, require_at_promotion
+from mlops.settings.policies import read_policy
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import BaseRules, rules_at
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,9 @@ def promote_from(
     release = challenger.candidate.release
     if state.target.released == release:
         return PromotionResult(target, release, None, None, None)
-    statement = _statement(clients, state, challenger)
-    report = judge(clients, state.target, challenger)
+    rules = _rules(clients, state)
+    statement = _statement(clients, state, challenger, rules)
+    report = judge(clients, state.target, challenger, rules)
     file = write_reports(clients.project, report, None, None).html
     if not report.promotes:
         _note(clients, report, "blocked", {})
@@ -142,17 +146,27 @@ def promote_from(
         share(clients, release.model)
     proposed = _propose(Repository(clients.project.root), state.base, report, statement, pull_request=pull_request)
     facts = {"branch": proposed.branch, "commit": proposed.commit, "base": proposed.base}
-    _note(clients, report, "proposed", facts)
+    _note(clients, report, PROPOSED, facts)
     return PromotionResult(target, release, report, file, proposed)
 
 
-def _statement(clients: WorkspaceClients, state: PromotionState, challenger: Challenger) -> Statement:
+def _rules(clients: WorkspaceClients, state: PromotionState) -> BaseRules:
+    """The rules that will judge the pull request: those of its base, where this checkout may have others."""
+    rules = rules_at(clients.project, state.base.commit)
+    if rules.changes:
+        more = f", and {len(rules.changes) - 1} more" if len(rules.changes) > 1 else ""
+        say(f"judged by the rules of {state.base.branch}; this checkout has others: {rules.changes[0]}{more}")
+    return replace(rules, changes=())
+
+
+def _statement(clients: WorkspaceClients, state: PromotionState, challenger: Challenger, rules: BaseRules) -> Statement:
     """The provenance of the challenger. Raises PromotionRefused if the target would not accept it."""
     model, candidate = challenger.model, challenger.candidate
     builder = find_builder(clients.training, model)
     statement = state_provenance(model, candidate.folder, challenger.provenance, builder)
     subject = ProvenanceSubject(state.target.stage, model, candidate.folder, candidate.release)
-    require_at_promotion(clients.project, subject, statement, state.base.commit)
+    policy = read_policy(rules.project.root, rules.project.order)
+    require_at_promotion(clients.project, subject, statement, state.base.commit, policy)
     return statement
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Record, of_model
+from mlops.audit.record import Record, of_model, sets_live_model
 from mlops.azure.service_metrics import Monitor
 from mlops.azure.workspace import WorkspaceClients, connect_management
 from mlops.cli.progress import say
@@ -22,13 +22,10 @@ from mlops.core.results import Block, Line, Result
 from mlops.endpoint.view import Live
 from mlops.promotion.branch import branch_name, find_base
 from mlops.promotion.stage_state import PromotionState
-from mlops.rollout.rollback import BY_HAND
 from mlops.settings.project import BATCH, NO_ONLINE_ENDPOINT, Project
 from mlops.settings.releases import Model, manifest_file, manifest_path, read_manifest
 from mlops.settings.stages import StageName, StageOrder
 from mlops.stages.release_history import release_at
-
-_FINISH: Final = "finish"
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def released_at(records: Sequence[Record], digest: str) -> datetime | None:
     since = None
     for record in records:
         event = record.event
-        if (event.kind == "rollout" and event.step == _FINISH) or (event.kind == "rollback" and event.step == BY_HAND):
+        if sets_live_model(event):
             since = record.time if event.digest == digest else None
     return since
 

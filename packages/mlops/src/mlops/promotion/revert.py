@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Event, Record
+from mlops.audit.record import BY_HAND, Event, Record
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.core.git import Repository
@@ -22,7 +22,7 @@ from mlops.githost.interface import PullRequest
 from mlops.promotion.branch import Base, find_base, publish, release_text, revert_branch
 from mlops.promotion.promote import Proposed
 from mlops.promotion.stage_state import read_stage
-from mlops.rollout.rollback import BY_HAND, LEFT
+from mlops.rollout.audit_writer import LEFT
 from mlops.settings.releases import Release, manifest_path, without_release
 from mlops.settings.stages import StageName
 from mlops.stages.release_history import release_at

@@ -31,10 +31,12 @@ class StageState:
         """The deployment with most of the traffic."""
         return live_in(self.view)
 
-    def runs(self, model: Model) -> bool:
-        """Whether it runs this model, with all traffic and no rollout in progress."""
+    def runs(self, model: Model, name: str) -> bool:
+        """Whether it runs this model, with all traffic and no rollout in progress; `name` is the project's model."""
         live = self.live
-        return live is not None and not live.obstacle and (live.version, live.digest) == (model.version, model.digest)
+        if live is None or live.obstacle:
+            return False
+        return (name, live.version, live.digest) == (model.name, model.version, model.digest)
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,18 @@ def read_promotion(clients: WorkspaceClients, target: StageName) -> PromotionSta
     return PromotionState(base, state, read_stage(clients, order.source_of(target), base.commit))
 
 
-def read_change(clients: WorkspaceClients, stage: StageName, base: str | None) -> StageState:
-    """Read a stage with the release at `base`, or where the working tree's change branched off.
+def change_base(root: Path, stage: StageName, base: str | None) -> str | None:
+    """The revision that a change is judged against: `base`, or where the working tree's change branched off.
 
     Raises InputError if `base` is an unknown revision.
     """
-    repository = Repository(clients.project.root)
+    repository = Repository(root)
     if base is not None and repository.resolve(base) is None:
         raise InputError(
             f"unknown revision '{base}'",
             "Fetch it first; a shallow clone lacks older history (`git fetch --unshallow`).",
         )
-    return read_stage(clients, stage, base or default_base(repository, clients.project.root, stage))
+    return base or default_base(repository, root, stage)
 
 
 def read_stage(clients: WorkspaceClients, stage: StageName, revision: str | None) -> StageState:

@@ -19,10 +19,11 @@ from mlops.githost.hosts import remote_of
 from mlops.githost.interface import Attested, RemoteAddress
 from mlops.models.registered import ModelVersion
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, statement_path
-from mlops.settings.policies import POLICY_FILE, Demands, allows, read_policy
+from mlops.settings.policies import POLICY_FILE, Demands, Policy, allows, read_policy
 from mlops.settings.project import Project
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
+from mlops.stages.release_history import policy_to_deploy
 from model_package.digest import DIGEST_PREFIX, checksums, file_digests
 
 _FULL_HISTORY: Final = "In CI, check out the full history (fetch-depth: 0)."
@@ -54,30 +55,44 @@ def require_at_deployment(project: Project, subject: ProvenanceSubject) -> None:
         )
 
 
-def require_at_promotion(project: Project, subject: ProvenanceSubject, statement: Statement, base: str) -> None:
+def require_at_promotion(
+    project: Project, subject: ProvenanceSubject, statement: Statement, base: str, policy: Policy | None = None
+) -> None:
     """Raise PromotionRefused for a statement that the target stage would refuse, once merged into `base`."""
-    problems = statement_problems(project, subject, statement, base)
+    problems = statement_problems(project, subject, statement, base, policy=policy)
     if problems:
         message = f"{subject.stage} would refuse {subject.name}: its provenance is not accepted"
         raise PromotionRefused(message, _advice(project, subject), tuple(problems))
 
 
-def committed_problems(project: Project, subject: ProvenanceSubject, *, signed: bool = True) -> list[str]:
-    """What is wrong with the committed statement, or that it is missing; `signed` includes its attestation."""
-    demands = read_policy(project.root, project.order).stages[subject.stage]
+def committed_problems(
+    project: Project, subject: ProvenanceSubject, *, signed: bool = True, policy: Policy | None = None
+) -> list[str]:
+    """What is wrong with the committed statement, or that it is missing; `signed` includes its attestation.
+
+    `policy` judges it, by default the one that judges the release at its deployment.
+    """
+    policy = policy or policy_to_deploy(project, subject.stage, subject.release)
+    demands = policy.stages[subject.stage]
     path = statement_path(subject.model.name, subject.model.version)
     file = project.root / path
     if not file.is_file():
         return [f"there is no {path}"] if demands.statement == "required" else []
     statement = parse_statement(read_text(file), str(path))
-    return statement_problems(project, subject, statement, signed=signed)
+    return statement_problems(project, subject, statement, signed=signed, policy=policy)
 
 
 def statement_problems(
-    project: Project, subject: ProvenanceSubject, statement: Statement, head: str = "HEAD", *, signed: bool = True
+    project: Project,
+    subject: ProvenanceSubject,
+    statement: Statement,
+    head: str = "HEAD",
+    *,
+    signed: bool = True,
+    policy: Policy | None = None,
 ) -> list[str]:
-    """What is wrong with a statement, in sentences; `head` is what is deployed."""
-    demands = read_policy(project.root, project.order).stages[subject.stage]
+    """What is wrong with a statement, in sentences; `head` is what is deployed, `policy` the project's by default."""
+    demands = (policy or read_policy(project.root, project.order)).stages[subject.stage]
     remote = remote_of(project.root)
     return [
         *_subject_problems(subject, statement),

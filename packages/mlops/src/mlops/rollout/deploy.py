@@ -11,8 +11,10 @@ from typing import Any
 
 from azure.ai.ml import MLClient
 
+from mlops.core.errors import WorkspaceError
 from mlops.core.results import Block, Line, Result, Table
 from mlops.core.waiting import stop_signals
+from mlops.endpoint.view import observe
 from mlops.models.registered import ModelVersion
 from mlops.rollout.audit_writer import AuditWriter
 from mlops.rollout.release import find_target
@@ -34,10 +36,17 @@ class DeployResult(Result):
     actions: tuple[str, ...]
     skipped_phases: tuple[str, ...]
     seconds: float
+    unrecorded: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """That of a workspace which refuses, if the audit log lacks a step."""
+        return WorkspaceError.exit_code if self.unrecorded else 0
 
     def document(self) -> dict[str, Any]:
         """Everything."""
-        lists = {"actions": list(self.actions), "skipped_phases": list(self.skipped_phases)}
+        names = ("actions", "skipped_phases", "unrecorded")
+        lists = {name: list(getattr(self, name)) for name in names}
         return asdict(self) | lists | {"seconds": round(self.seconds, 3)}
 
     def blocks(self) -> Sequence[Block]:
@@ -56,6 +65,7 @@ class DeployResult(Result):
             Table(f"stage {self.stage}", (), rows),
             *(Line(f"skipped: {each}") for each in self.skipped_phases),
             Line(done, "good"),
+            *(Line(f"not in the audit log: {each}", "bad") for each in self.unrecorded),
             Line(f"Next: `mlops score --stage {self.stage}`", "hint"),
         ]
 
@@ -72,10 +82,12 @@ def deploy(
     with stop_signals() as stop, contextlib.redirect_stdout(io.StringIO()):
         target, models = find_target(client, project, stage_name, version)
         audit_writer = AuditWriter(client, models, stage_name, target.stage, target.plan)
+        unrecorded: tuple[str, ...] = ()
         try:
+            audit_writer.catch_up(observe(client, target.stage.online_endpoint))
             outcome = Rollout(target, stop, audit_writer, take_over=take_over).run()
         finally:
-            audit_writer.close()
+            unrecorded = audit_writer.close()
     plan, view = target.plan, outcome.view
     return DeployResult(
         stage=stage_name,
@@ -87,4 +99,5 @@ def deploy(
         actions=tuple(action.reason for action in outcome.actions),
         skipped_phases=tuple(f"{each.phase}: {each.reason}" for each in plan.skipped_phases),
         seconds=time.monotonic() - begun,
+        unrecorded=unrecorded,
     )

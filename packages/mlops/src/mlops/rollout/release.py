@@ -6,6 +6,7 @@ are verified before anything in the stage is touched.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,22 +14,26 @@ from pathlib import Path
 from azure.ai.ml import MLClient
 from azure.ai.ml.entities import KubernetesOnlineEndpoint, Model, OnlineEndpoint
 from azure.ai.ml.exceptions import AssetPathException
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
+from mlops.audit.log import AuditLog
+from mlops.audit.record import of_model, sets_live_model, source_problem, was_proposed
 from mlops.azure.sdk_output import suppress_output
 from mlops.azure.service_health import Objective
 from mlops.azure.service_metrics import Monitor
-from mlops.azure.workspace import connect_management, connect_registry
+from mlops.azure.workspace import connect, connect_management, connect_registry
 from mlops.cli.progress import say
-from mlops.core.errors import InputError, ProjectError, RolloutFailed
+from mlops.core.errors import InputError, MlopsError, ProjectError, PromotionRefused, RolloutFailed
+from mlops.endpoint.view import live_in, observe_stage
 from mlops.models.registered import DIGEST_TAG, ModelVersion, fetch_package, find_version
 from mlops.provenance.verification import ProvenanceSubject, require_at_deployment
 from mlops.rollout.deployment_files import configuration_of
 from mlops.rollout.plan import Plan, Target
 from mlops.settings.project import KUBERNETES, MANAGED, Project, Stage
-from mlops.settings.releases import MIRROR, Manifest, nothing_released, skipped_phases
+from mlops.settings.releases import MIRROR, Manifest, Release, nothing_released, skipped_phases
+from mlops.settings.releases import Model as ReleasedModel
 from mlops.settings.stages import StageName
-from mlops.stages.release_history import read_judged_manifest
+from mlops.stages.release_history import manifest_to_roll_out
 
 
 def require_kind(client: MLClient, name: StageName, stage: Stage) -> None:
@@ -69,6 +74,56 @@ class VerifiedModel:
     package: Path
 
 
+def require_source(
+    project: Project, workspace: Callable[[StageName], MLClient], stage: StageName, release: Release
+) -> None:
+    """Raise PromotionRefused for a release of a model that the stage before neither runs nor ran until a newer one.
+
+    A manifest can be written by hand, so that stage is asked, and where it cannot be read, the own audit log: it has
+    the promotion, for which that stage was asked. What the stage itself runs or ran may always come back.
+    """
+    settings, model, source = project.settings, release.model, release.source.stage
+    if stage == project.order.training:
+        return
+    records, breaks = AuditLog(workspace(stage)).read()
+    own = of_model(() if breaks else records, model.name)
+    live = live_in(observe_stage(workspace(stage), settings.stage(stage)))
+    if (live and live.digest == model.digest) or any(
+        sets_live_model(each.event) and each.event.digest == model.digest for each in own
+    ):
+        return
+    if source not in project.order.names:
+        problem = f"{source}, which it names as its source, is no longer a stage"
+    elif model.name != settings.model:
+        problem = f"it is of model {model.name}, and project.yml says {settings.model}"
+    else:
+        try:
+            problem = _problem_in(workspace(source), settings.stage(source), model)
+        except (AzureError, MlopsError) as error:
+            if was_proposed(own, model.digest, source):
+                say(f"{source} cannot be read ({error}); the audit log of {stage} has the promotion from there")
+                return
+            raise
+    if problem:
+        raise PromotionRefused(
+            f"version {model.version} of {model.name} may not be released to {stage}: {problem}",
+            f"No stage can be skipped: release it to {source} first, then `mlops promote --to {stage}`.",
+        )
+
+
+def _problem_in(client: MLClient, stage: Stage, model: ReleasedModel) -> str | None:
+    """Why a stage cannot be where a release comes from; None if it runs the model, or ran it until a newer one."""
+    live = live_in(observe_stage(client, stage))
+    if live and not live.obstacle and (live.version, live.digest) == (model.version, model.digest):
+        return None
+    records, breaks = AuditLog(client).read()
+    runs = f"{stage.name} runs {f'version {live.version}' if live else 'no model'}"
+    if breaks:
+        return f"{runs}, and its audit log was tampered with (`mlops history --stage {stage.name}`)"
+    problem = source_problem(of_model(records, model.name), model.digest)
+    return f"{runs}, and {problem}" if problem else None
+
+
 def find_model(
     client: MLClient, project: Project, stage: StageName, version: str | None, manifest: Manifest
 ) -> VerifiedModel:
@@ -78,6 +133,8 @@ def find_model(
     released one.
     """
     model, reference, models = model_to_run(client, project, stage, version, manifest)
+    if manifest.release is not None:
+        require_source(project, partial(_workspace, client, project, stage), stage, manifest.release)
     package, digest = fetch_package(models, project, model.name, model.version)
     if digest != model.digest:
         raise RolloutFailed(
@@ -89,12 +146,16 @@ def find_model(
     return VerifiedModel(model, reference, models, package)
 
 
+def _workspace(client: MLClient, project: Project, own: StageName, name: StageName) -> MLClient:
+    return client if name == own else connect(project.settings.stage(name))
+
+
 def find_target(client: MLClient, project: Project, stage: StageName, version: str | None) -> tuple[Target, MLClient]:
     """The target of a rollout, and the client of the registry or workspace that its model comes from.
 
     Raises ProjectError for an invalid release, and what `find_model` raises.
     """
-    manifest = read_judged_manifest(project, stage)
+    manifest = manifest_to_roll_out(project, stage)
     place = project.settings.stage(stage)
     _require_health_source(manifest, stage, place)
     require_kind(client, stage, place)

@@ -12,18 +12,22 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from azure.ai.ml import MLClient
+from azure.ai.ml.exceptions import MlException
+from azure.core.exceptions import AzureError
 
 from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Event
-from mlops.core.errors import RequestRefused, RolloutFailed
+from mlops.audit.record import BY_HAND, Event
+from mlops.azure.errors import explain
+from mlops.core.errors import MlopsError, RequestRefused, RolloutFailed, WorkspaceError
 from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.client import SYNTHETIC_HEADER, Reply, address_of, call
 from mlops.endpoint.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View, observe_stage
+from mlops.rollout.audit_writer import LEFT
 from mlops.rollout.execute import write_change, write_default
 from mlops.rollout.lease import LONGEST_TAG, Change
-from mlops.settings.project import BATCH, Project
+from mlops.settings.project import BATCH, Project, Stage
 from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName
 
@@ -44,9 +48,6 @@ def revert_advice(project: Project, stage: StageName, version: str) -> str:
 
 # Needs no model: a running scoring script refuses it, with a message of its own.
 _EMPTY_REQUEST: Final = b"{}"
-# A manual rollback in the audit log: its step, and the evidence key of the deployment that lost traffic.
-BY_HAND: Final = "by hand"
-LEFT: Final = "from"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,12 @@ class RollbackResult(Result):
     traffic: dict[str, int]
     advice: str
     traffic_seconds: float
+    unrecorded: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """That of a workspace which refuses, if the audit log lacks the rollback; traffic moved all the same."""
+        return WorkspaceError.exit_code if self.unrecorded else 0
 
     def document(self) -> dict[str, Any]:
         """Everything."""
@@ -78,6 +85,10 @@ class RollbackResult(Result):
         )
         blocks: list[Block] = [Table(f"stage {self.stage}", (), rows)]
         blocks.append(Line(f"traffic was back {self.traffic_seconds:.2f} s after the command started", "good"))
+        if self.unrecorded:
+            blocks.append(Line(f"not in the audit log: {self.unrecorded}", "bad"))
+            later = f"Once the log can be written, `mlops deploy --stage {self.stage}` records it."
+            blocks.append(Line(later, "hint"))
         return [*blocks, Line(self.advice, "bad")] if self.advice else blocks
 
 
@@ -99,8 +110,7 @@ def rollback(client: MLClient, project: Project, stage_name: StageName, reason: 
         write_change(client, stage.online_endpoint, _change(view, back, why))
     seconds = time.monotonic() - begun
     left = _source_deployment(view, back)
-    record = AuditLog(client).append(_event(back, left, project, stage_name, why))
-    announce(stage, record)
+    unrecorded = _recorded(client, stage, _event(back, left, project, stage_name, why))
     return RollbackResult(
         stage=stage_name,
         endpoint=stage.main_endpoint,
@@ -110,7 +120,18 @@ def rollback(client: MLClient, project: Project, stage_name: StageName, reason: 
         traffic={**dict.fromkeys(view.deployments, 0), back.name: FULL},
         advice=revert_advice(project, stage_name, left.model_version) if left else "",
         traffic_seconds=seconds,
+        unrecorded=unrecorded,
     )
+
+
+def _recorded(client: MLClient, stage: Stage, event: Event) -> str:
+    """Record and publish the rollback; why that was not possible, "" if it was. Traffic has moved already."""
+    try:
+        announce(stage, AuditLog(client).append(event))
+    except (AzureError, MlException, MlopsError) as error:
+        explained = error if isinstance(error, MlopsError) else explain(error)
+        return explained.message if explained else str(error)
+    return ""
 
 
 def _rollback_target(view: View, stage: StageName) -> Deployment:

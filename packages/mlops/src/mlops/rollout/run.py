@@ -153,6 +153,7 @@ class Rollout:
             case Done() | Halt():
                 pass
             case _:
+                self._audit_writer.begin(action, view)
                 self._ending = action if isinstance(action, RollBack | Finish) else None
                 self._executor.execute(action, view)
                 self._waits_since = time.monotonic()

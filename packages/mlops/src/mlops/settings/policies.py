@@ -131,9 +131,14 @@ def read_policy(root: Path, order: StageOrder) -> Policy:
     return read_checked(root / POLICY_FILE, Policy, stage_context(order)).value
 
 
+def parse_policy(text: str, order: StageOrder) -> Policy:
+    """The same, for the text of the file at some revision."""
+    return parse_checked(text, POLICY_FILE, Policy, stage_context(order)).value
+
+
 def with_builder(text: str, builder: str, order: StageOrder) -> bytes:
     """A policy's text in which every stage accepts one more builder; comments and layout stay."""
-    policy = parse_checked(text, POLICY_FILE, Policy, stage_context(order)).value
+    policy = parse_policy(text, order)
     stages = {stage: {"builders": [*policy.stages[stage].builders, builder]} for stage in order}
     return change_values(text, {"stages": stages}).encode()
 

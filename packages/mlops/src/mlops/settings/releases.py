@@ -23,6 +23,8 @@ from mlops.settings.project import BATCH, KUBERNETES, NO_ONLINE_ENDPOINT, AssetN
 from mlops.settings.stages import StageName
 
 RELEASE_FOLDER: Final = Path("releases")
+# Its files besides manifests, gates.yml and provenance.yml.
+RULE_NAMES: Final = ("monitor", "protection", "retirement", "retraining")
 WHOLE_TRAFFIC: Final = 100
 # The default limit for a rollout step without evidence: Azure takes minutes to deploy.
 PROGRESS_DEADLINE_SECONDS: Final = 1_200.0

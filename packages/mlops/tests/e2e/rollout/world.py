@@ -21,6 +21,8 @@ from azure.ai.ml.entities import Model
 from prefork_programs import start_module, start_script
 
 from azureml_emulator.testing import RunningEmulator
+from mlops.audit.log import AuditLog
+from mlops.audit.record import Event
 from mlops.azure.workspace import connect, connect_registry
 from mlops.endpoint.client import address_of, call
 from mlops.endpoint.view import TAG_BEFORE, View, observe
@@ -116,6 +118,10 @@ class World:
         self.digests[version] = package_digest(package)
         model = Model(name=MODEL, version=version, type="custom_model", path=str(package))
         connect_registry(self.project.settings.registry).models.create_or_update(model)
+        # The stage that its releases come from has run it, as a rollout asks.
+        digest = self.digests[version]
+        ran = Event(kind="rollout", stage="dev", step="finish", model=MODEL, version=version, digest=digest)
+        AuditLog(connect(self.project.settings.stage("dev"))).append(ran)
         return self.digests[version]
 
     def release(self, version: str, digest: str | None = None, **rollout: Any) -> None:

@@ -1,8 +1,9 @@
 """Template deployments of Azure Resource Manager, as far as clients use them to create a workspace.
 
 The SDK creates a workspace by a template that also has storage, a key vault and Application Insights. The emulator
-creates the workspace, which has storage of its own here, and accepts the other resources by their type. Any other type,
-another kind of workspace and private endpoints answer 501. The only template function is `[parameters('x')]`.
+creates the workspace, which has storage of its own here, and accepts the other resources by their type. Hubs, projects
+and feature stores are workspaces. Any other type and private endpoints answer 501. The only template function is
+`[parameters('x')]`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ _ACCEPTED_TYPES = frozenset(
 _PRIVATE_ENDPOINT = "privateEndpointType"
 _NONE = "none"
 _KIND = "default"
-_USED_PROPERTIES = ("friendlyName", "description", "publicNetworkAccess")
+# Hubs, projects and feature stores are workspaces whose documents say so.
+_KINDS = frozenset({_KIND, "hub", "project", "featurestore"})
+_USED_PROPERTIES = ("friendlyName", "description", "publicNetworkAccess", "hubResourceId")
 _PARAMETER = re.compile(r"^\[\s*parameters\('([^']+)'\)\s*\]$", re.IGNORECASE)
 # Clients parse it.
 _DURATION = "PT0S"
@@ -168,21 +171,23 @@ def read_template(properties: Any) -> RequestedWorkspace:
     if len(found) != 1:
         raise NotModelled(f"The emulator deploys templates with exactly one {PROVIDER}/workspaces, not {len(found)}.")
     kind = str(_resolved(found[0].get("kind"), parameters) or _KIND)
-    if kind.lower() != _KIND:
+    if kind.lower() not in _KINDS:
         raise NotModelled(f"The emulator does not model {PROVIDER}/workspaces of the kind '{kind}'.")
     if str(parameters.get(_PRIVATE_ENDPOINT) or _NONE).lower() != _NONE:
         raise NotModelled("The emulator does not model Microsoft.Network/privateEndpoints.")
-    return _workspace(found[0], parameters)
+    return _workspace(found[0], kind, parameters)
 
 
-def _workspace(resource: dict[str, Any], parameters: dict[str, Any]) -> RequestedWorkspace:
+def _workspace(resource: dict[str, Any], kind: str, parameters: dict[str, Any]) -> RequestedWorkspace:
     name = _resolved(resource.get("name"), parameters)
     if not isinstance(name, str):
         raise BadRequest("The name of the template's workspace is not a string.", code="InvalidTemplate")
     body = {part: _resolved(resource.get(part), parameters) for part in ("location", "tags")}
     sent = _object(resource.get("properties", {}), "properties of the workspace")
     properties = {part: _resolved(sent.get(part), parameters) for part in _USED_PROPERTIES}
-    return RequestedWorkspace(name, {**_present(body), "kind": "Default", "properties": _present(properties)})
+    return RequestedWorkspace(
+        name, {**_present(body), "kind": kind[:1].upper() + kind[1:], "properties": _present(properties)}
+    )
 
 
 def _resources(template: Any) -> list[dict[str, Any]]:

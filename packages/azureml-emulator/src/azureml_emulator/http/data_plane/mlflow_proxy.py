@@ -10,68 +10,83 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from yarl import URL
 
+from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
 from azureml_emulator.http.requests import unknown_route
 from azureml_emulator.jobs.job_records import JobRecords
-from azureml_emulator.jobs.tracking.http_client import HttpClient
+from azureml_emulator.jobs.tracking.gateway import Gateway, api_route
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
-from azureml_emulator.kernel.errors import Unavailable
-from azureml_emulator.kernel.resource_id import PROVIDER, Scope
+from azureml_emulator.kernel.resource_id import PROVIDER, Scope, ScopeKind
+from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.storage.run_artifacts import MLFLOW_ARTIFACTS
 
 _API = "api/2.0/mlflow"
 _RUN_KEYS = frozenset({"run_id", "run_uuid", "run_ids"})
 _PARENT_TAG = "mlflow.parentRunId"
-_ARTIFACTS = "mlflow-artifacts:/"
-_TIMEOUT = aiohttp.ClientTimeout(total=120)
 Translate = Callable[[str], str]
 
 
 class MlflowProxy:
-    """Forwards MLflow's REST API."""
+    """Serves MLflow's REST API below the id of a workspace, and the model registry below that of a registry too."""
 
-    def __init__(self, server: MlflowServer, http_client: HttpClient, records: JobRecords) -> None:
+    def __init__(
+        self, server: MlflowServer, gateway: Gateway, registry: RegistryApi, records: JobRecords, scopes: Scopes
+    ) -> None:
         self._server = server
-        self._outgoing = http_client
+        self._gateway = gateway
+        self._registry = registry
         self._records = records
+        self._scopes = scopes
 
     def routes(self) -> list[Route]:
         """The routes of this class."""
-        workspace = f"/subscriptions/{{s}}/resourceGroups/{{g}}/providers/{PROVIDER}/workspaces/{{w}}"
+        group = f"/subscriptions/{{s}}/resourceGroups/{{g}}/providers/{PROVIDER}"
         methods = ["GET", "POST", "PATCH", "DELETE", "PUT"]
+        served = {"workspaces": self.workspace, "registries": self.registry}
         return [
-            Route(f"/mlflow/{version}{workspace}/{{rest:path}}", self.serve, methods=methods)
+            Route(f"/mlflow/{version}{group}/{kind}/{{w}}/{{rest:path}}", serve, methods=methods)
             for version in ("v1.0", "v2.0")
+            for kind, serve in served.items()
         ]
 
-    async def serve(self, request: Request) -> Response:
-        """Forward one request with run ids instead of job names, and the reply with job names instead of run ids."""
-        rest = request.path_params["rest"]
-        if not rest.startswith(_API) or ".." in rest:
-            raise unknown_route(request)
-        address = await self._server.ready()
-        scope = Scope(request.path_params["s"], request.path_params["g"], "workspaces", request.path_params["w"])
+    async def workspace(self, request: Request) -> Response:
+        """Answer a request with run ids instead of job names, and show job names instead of run ids."""
+        scope, rest = self._scope(request, "workspaces"), request.path_params["rest"]
         inward = self._inward(scope)
         query = [
             (key, inward(value) if key in _RUN_KEYS else value) for key, value in request.query_params.multi_items()
         ]
         body = _translated(await request.body(), inward)
-        url = URL(address).joinpath(*rest.split("/")).with_query(query)
-        try:
-            async with self._outgoing.session.request(
-                request.method, url, data=body, headers={"Content-Type": "application/json"}, timeout=_TIMEOUT
-            ) as reply:
-                answer = await reply.read()
-                status, kind = reply.status, reply.content_type
-        except aiohttp.ClientError as error:
-            raise Unavailable(f"MLflow does not answer: {error}") from error
-        artifacts = f"{address}/api/2.0/mlflow-artifacts/artifacts/".encode()
-        shown = _translated(answer, self._records.job_of_run).replace(_ARTIFACTS.encode(), artifacts)
+        route = api_route(rest)
+        if self._registry.answers(route):
+            answer = await self._registry.answer(scope, request.method, route, query, body)
+            status, kind, raw = answer.status, "application/json", json.dumps(answer.document).encode()
+        else:
+            reply = await self._gateway.exchange(scope, request.method, rest, query, body)
+            status, kind, raw = reply.status, reply.content_type, reply.body
+        artifacts = f"{self._server.public}/api/2.0/mlflow-artifacts/artifacts/".encode()
+        shown = _translated(raw, self._records.job_of_run).replace(MLFLOW_ARTIFACTS.encode(), artifacts)
         return Response(shown, status, media_type=kind)
+
+    async def registry(self, request: Request) -> Response:
+        """Answer a request to the model registry of a registry, which has nothing else of MLflow."""
+        scope, route = self._scope(request, "registries"), api_route(request.path_params["rest"])
+        if not self._registry.answers(route):
+            raise unknown_route(request)
+        query = request.query_params.multi_items()
+        answer = await self._registry.answer(scope, request.method, route, query, await request.body())
+        return JSONResponse(answer.document, answer.status)
+
+    def _scope(self, request: Request, kind: ScopeKind) -> Scope:
+        rest = request.path_params["rest"]
+        if not rest.startswith(_API) or ".." in rest:
+            raise unknown_route(request)
+        scope = Scope(request.path_params["s"], request.path_params["g"], kind, request.path_params["w"])
+        self._scopes.require(scope)
+        return scope
 
     def _inward(self, scope: Scope) -> Translate:
         return lambda name: self._records.run_of_job(scope, name)

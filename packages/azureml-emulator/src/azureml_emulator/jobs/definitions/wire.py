@@ -12,6 +12,7 @@ from azureml_emulator.jobs.definitions.steps import DATA_TYPES, Data, Literal
 from azureml_emulator.kernel.durations import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
 
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _BOOLEANS = frozenset({"true", "false"})
 
 
@@ -55,7 +56,7 @@ def seconds(value: Any, target: str) -> float | None:
     """A duration in seconds: a number, also as text, or ISO 8601 (PT1M30S). None stays None. Raises BadRequest."""
     if value is None:
         return None
-    if isinstance(value, int | float) or str(value).isdigit():
+    if isinstance(value, int | float) or _NUMBER.fullmatch(str(value)):
         return float(value)
     try:
         return parse_duration(str(value))

@@ -156,8 +156,9 @@ class Levels:
         tools, record = self._tools, self.records[nested.name]
         around = await asyncio.shield(parent)
         experiment = record.properties.get("experimentName") or "Default"
+        scope = parse_resource_path(record.id).scope
         tracked = await tools.tracking.begin(
-            experiment, nested.display_name, record.name, around.run if around else None
+            scope, experiment, nested.display_name, record.name, around.run if around else None
         )
         if tracked is not None:
             tools.records.record_run(record.key, tracked.run, tracked.page)

@@ -25,7 +25,7 @@ class Resolver:
         """The environment of a step: its name, its version, and its content. Raises NotFound."""
         if step.environment is None:
             return {}
-        if step.environment.startswith(CURATED_PREFIX):
+        if step.environment.lower().startswith(CURATED_PREFIX):
             # Curated environments exist on Azure only; here this interpreter runs anyway.
             return {"name": step.environment, "version": None}
         resource = self._locator.asset(step.environment, "environments", scope)
@@ -65,6 +65,10 @@ class Resolver:
                     code="UserError",
                 )
         return found
+
+    def data(self, uri: str, scope: Scope) -> Path:
+        """The path of the data at an address. Raises EmulatorError."""
+        return self._locator.path(uri, scope)
 
     def _data(self, step: str, name: str, uri: str, scope: Scope) -> Path:
         try:

@@ -27,7 +27,15 @@ from azureml_emulator.jobs.execution.step_runner import JobContext, StepRunner
 from azureml_emulator.jobs.execution.sweep_runner import SweepRunner, resumes
 from azureml_emulator.jobs.graph.scheduling import NextSteps, decide
 from azureml_emulator.jobs.job_paths import JobPaths
-from azureml_emulator.jobs.job_records import PIPELINE, JobRecords, failure, failure_message, job_path, root_of
+from azureml_emulator.jobs.job_records import (
+    EXTERNAL,
+    PIPELINE,
+    JobRecords,
+    failure,
+    failure_message,
+    job_path,
+    root_of,
+)
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
@@ -76,12 +84,22 @@ class Runner:
 
     def start(self, job: Resource, graph: Graph) -> None:
         """Run a job in the background."""
-        task = run_once(self._run(job, graph), f"the job {job.name}")
+        self._keep(job, run_once(self._run(job, graph), f"the job {job.name}"))
+
+    def _keep(self, job: Resource, task: asyncio.Task[None]) -> None:
         self._tasks[job.key] = task
         task.add_done_callback(lambda _: self._tasks.pop(job.key, None))
 
     async def cancel(self, job: Resource) -> None:
-        """Cancel a job, a step or a nested pipeline, without waiting for its end. No effect on one that has ended."""
+        """Cancel a job, a step or a nested pipeline, without waiting for its end. No effect on one that has ended.
+
+        The program of a run outside of a job goes on, since only its author can stop it.
+        """
+        if EXTERNAL in job.internal:
+            self._records.set_state(job.key, CANCELED)
+            end = self._tracking.end_when_ready({job.internal["run"]: CANCELED})
+            self._keep(job, run_once(end, f"ending the MLflow run of {job.name}"))
+            return
         self._records.set_state(job.key, CANCEL_REQUESTED)
         for task in self._tasks_of(job):
             _cancel(task)
@@ -263,7 +281,8 @@ class Runner:
     async def _begin_run(self, job: Resource) -> TrackedRun | None:
         properties = job.properties
         experiment = properties.get("experimentName") or "Default"
-        tracked = await self._tracking.begin(experiment, properties.get("displayName") or job.name, job.name, None)
+        name = properties.get("displayName") or job.name
+        tracked = await self._tracking.begin(_scope(job), experiment, name, job.name, None)
         if tracked is not None:
             self._records.record_run(job.key, tracked.run, tracked.page)
         return tracked

@@ -86,9 +86,6 @@ class SweepRunner:
             else:
                 await self._open(sweep)
                 await self._finish(sweep, await self._advance(sweep))
-        except EmulatorError as error:
-            # An output that cannot be registered.
-            tools.records.set_state(key, FAILED, failure(error.message, error.error_code))
         except asyncio.CancelledError:
             await self._cancel_trials(sweep)
             self._write(sweep, "Stopped with the emulator." if self.stopping else "Canceled.")
@@ -110,7 +107,9 @@ class SweepRunner:
             return TrackedRun(known["run"], "", known["page"])
         parent = await asyncio.shield(context.parent_run) if context.parent_run else None
         above = parent.run if parent else None
-        tracked = await self._tools.tracking.begin(context.experiment, step.display_name, record.name, above)
+        tracked = await self._tools.tracking.begin(
+            context.scope, context.experiment, step.display_name, record.name, above
+        )
         if tracked is not None:
             self._tools.records.record_run(record.key, tracked.run, tracked.page)
         return tracked
@@ -288,7 +287,17 @@ class SweepRunner:
             self._write(sweep, reason)
             records.set_state(key, FAILED, failure(reason))
         else:
-            records.set_state(key, COMPLETED)
+            await self._register(sweep)
+
+    async def _register(self, sweep: _Sweep) -> None:
+        """Register the best trial's outputs that name an asset, and complete the sweep."""
+        key = sweep.record.key
+        try:
+            await self._tools.assets.register(key, sweep.step, sweep.context.scope)
+        except EmulatorError as error:
+            self._tools.records.set_state(key, FAILED, failure(error.message, error.error_code))
+        else:
+            self._tools.records.set_state(key, COMPLETED)
 
     async def _take_outputs(self, sweep: _Sweep, best: Resource) -> None:
         """The outputs of the best trial become those of the sweep; at the author's path where there is one."""
@@ -299,11 +308,7 @@ class SweepRunner:
                 target = paths.output(context.scope, record.name, name, output, context.datastore)
                 await asyncio.to_thread(paths.copy, paths.absolute(outputs[name]), target)
                 outputs[name] = paths.relative(target)
-        kinds, scope = best.internal["output_types"], sweep.context.scope
-        self._tools.records.set_internal(sweep.record.key, outputs=outputs, output_types=kinds)
-        made = {name: paths.absolute(relative) for name, relative in outputs.items()}
-        versions = await self._tools.assets.register(sweep.record.name, sweep.step, scope, made, {})
-        self._tools.records.set_internal(sweep.record.key, registered=versions)
+        self._tools.records.set_internal(sweep.record.key, outputs=outputs, output_types=best.internal["output_types"])
 
     async def _without_best(self, sweep: _Sweep) -> str:
         """Why no trial is the best."""

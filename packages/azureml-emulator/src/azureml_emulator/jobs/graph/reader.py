@@ -53,6 +53,7 @@ from azureml_emulator.jobs.graph.bindings import (
 )
 from azureml_emulator.jobs.graph.checks import check_bindings, check_references, in_order, needs_value
 from azureml_emulator.jobs.graph.control_flow import ControlFlowReader
+from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, copy_command
 from azureml_emulator.jobs.graph.distribution import read_distribution
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
 from azureml_emulator.jobs.sweeps.settings import read_sweep_step
@@ -325,6 +326,8 @@ class _StepTask:
 
 
 def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) -> _StepTask:
+    if specification.get("type") == DATA_TRANSFER:
+        return _StepTask(copy_command(specification, node.get("inputs") or {}, where), None, None)
     if PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
         return _StepTask(
             _command(specification, where),

@@ -17,6 +17,8 @@ from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import Unavailable
+from azureml_emulator.kernel.resource_id import Scope
+from azureml_emulator.storage.run_artifacts import RunArtifacts
 
 _END = {COMPLETED: "FINISHED", CANCELED: "KILLED"}
 _NAME_TAKEN = "RESOURCE_ALREADY_EXISTS"
@@ -40,19 +42,20 @@ class TrackedRun:
 class Tracking:
     """Creates and closes runs."""
 
-    def __init__(self, server: MlflowServer, http_client: HttpClient, clock: Clock) -> None:
+    def __init__(self, server: MlflowServer, http_client: HttpClient, artifacts: RunArtifacts, clock: Clock) -> None:
         self._server = server
         self._outgoing = http_client
+        self._artifacts = artifacts
         self._clock = clock
         self._experiments: dict[str, str] = {}
 
-    async def begin(self, experiment: str, name: str, job: str, parent: str | None) -> TrackedRun | None:
+    async def begin(self, scope: Scope, experiment: str, name: str, job: str, parent: str | None) -> TrackedRun | None:
         """Create a run for a job, nested below the run `parent`. Returns None, and logs it, when MLflow fails."""
         tags = {"mlflow.runName": name, "azureml.job": job, "mlflow.source.type": "JOB"}
         if parent:
             tags["mlflow.parentRunId"] = parent
         try:
-            address = await self._server.ready()
+            await self._server.ready()
             identifier = await self._experiment(experiment)
             body = {
                 "experiment_id": identifier,
@@ -65,7 +68,8 @@ class Tracking:
             _log.warning("no MLflow run for job %s: %s", job, error)
             return None
         run = reply["run"]["info"]["run_id"]
-        return TrackedRun(run, address, f"#/experiments/{identifier}/runs/{run}")
+        self._artifacts.link(reply["run"]["info"]["artifact_uri"], scope, job)
+        return TrackedRun(run, self._server.address_for(scope), f"#/experiments/{identifier}/runs/{run}")
 
     async def end(self, run: str, state: State) -> None:
         """Close a run."""
@@ -119,6 +123,27 @@ class Tracking:
                 known = str(found["experiment"]["experiment_id"])
             self._experiments[name] = known
         return known
+
+    async def experiment_name(self, identifier: str) -> str:
+        """The name of an experiment. Raises Unavailable when MLflow does not say it."""
+        for name, known in self._experiments.items():
+            if known == identifier:
+                return name
+        try:
+            found = await self._get("experiments/get", {"experiment_id": identifier})
+        except (TrackingFailed, aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(f"MLflow does not know the experiment {identifier}: {error}") from error
+        self._experiments[found["experiment"]["name"]] = identifier
+        return found["experiment"]["name"]
+
+    async def logged_model(self, identifier: str) -> dict[str, Any] | None:
+        """What MLflow has of a logged model, with its `artifact_uri`; None when it has no such model."""
+        await self._server.ready()
+        try:
+            found = await self._get(f"logged-models/{identifier}", {})
+        except (TrackingFailed, aiohttp.ClientError, TimeoutError):
+            return None
+        return found["model"]["info"]
 
     async def end_when_ready(self, runs: dict[str, State]) -> None:
         """Close runs that an interrupted process left open, once MLflow is ready."""

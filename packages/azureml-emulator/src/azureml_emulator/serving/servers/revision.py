@@ -6,10 +6,12 @@ A copy, so that later changes of the assets do not affect the server. Files only
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 from azureml_emulator.kernel.errors import BadRequest
@@ -24,9 +26,11 @@ _PORT = "port"
 _PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV")
 # One request at a time per worker, as in Azure's image, but with keep-alive connections.
 _SERVER_ARGUMENTS = (
-    "-k gthread --threads 1 --keep-alive 75 --graceful-timeout 4 --no-control-socket "
+    "-k gthread --threads 1 --keep-alive 75 --graceful-timeout 4 "
     "--logger-class azureml_emulator.serving.servers.access_log.NoAccessLog"
 )
+# gunicorn opens a control socket since this version. MLflow 2 needs an older one.
+_CONTROL_SOCKET_SINCE = (25, 1)
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,15 @@ def server_environment(
         variables["AZUREML_MODEL_DIR"] = str(revision.models.joinpath(*model))
     variables |= plan.variables
     asked = plan.variables.get("GUNICORN_CMD_ARGS", "")
-    variables["GUNICORN_CMD_ARGS"] = f"{_SERVER_ARGUMENTS} {asked}".strip()
+    variables["GUNICORN_CMD_ARGS"] = f"{server_arguments(version('gunicorn'))} {asked}".strip()
     return variables
+
+
+def server_arguments(gunicorn: str) -> str:
+    """The arguments of the server, for a version of gunicorn such as "25.1.0"."""
+    numbers = tuple(int(number) for number in re.findall(r"\d+", gunicorn)[:2])
+    without_socket = ["--no-control-socket"] if numbers >= _CONTROL_SOCKET_SINCE else []
+    return " ".join([_SERVER_ARGUMENTS, *without_socket])
 
 
 def _copy_tree(source: Path, target: Path, what: str) -> None:

@@ -29,6 +29,10 @@ class AzureDevOpsExpectations(Section):
     environments: dict[str, EnvironmentProtection]
     connections: dict[str, EnvironmentProtection]
 
+    def reviewed(self) -> tuple[str, ...]:
+        """The paths of the policies of required reviewers."""
+        return self.pull_requests.reviewed_paths
+
 
 BUILD_POLICY: Final = "0609b952-1397-4640-95ec-e00a01b2c241"
 _THREADS: Final = 6

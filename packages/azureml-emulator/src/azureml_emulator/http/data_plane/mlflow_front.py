@@ -1,0 +1,174 @@
+"""MLflow as people and steps see it: plain HTTP on a port of its own, with MLflow's web pages and its REST API.
+
+The model registry is answered from the workspace. Everything else is passed to MLflow's server; what changes runs, the
+workspace hears. `http://…/<id of a workspace>` is the address for one workspace, and the bare one for the default.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
+from azureml_emulator.jobs.tracking.gateway import Gateway, api_route
+from azureml_emulator.jobs.tracking.http_client import HttpClient
+from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.kernel.errors import EmulatorError, Forbidden
+from azureml_emulator.kernel.resource_id import PROVIDER, Scope
+from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.resources.model_registry.versions import REGISTERED_ARTIFACTS
+from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
+
+_WORKSPACE = re.compile(
+    r"^/subscriptions/(?P<s>[^/]+)/resourceGroups/(?P<g>[^/]+)"
+    rf"/providers/{re.escape(PROVIDER)}/workspaces/(?P<w>[^/]+)(?P<rest>/.*)?$",
+    re.IGNORECASE,
+)
+_ARTIFACTS = re.compile(r"^/api/2\.0/mlflow-artifacts/artifacts(?:/(?P<path>.*))?$")
+# These concern one connection, and the two sides have different ones.
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+_HOSTS = (LOOPBACK, "localhost")
+_READABLE = frozenset({"GET", "HEAD"})
+_CHUNK_BYTES = 256 * 1024
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
+
+
+class MlflowFront:
+    """The server of MLflow's public address."""
+
+    def __init__(
+        self,
+        server: MlflowServer,
+        gateway: Gateway,
+        registry: RegistryApi,
+        http_client: HttpClient,
+        scopes: Scopes,
+        blobs: Blobs,
+        default: Scope,
+    ) -> None:
+        self._server = server
+        self._gateway = gateway
+        self._registry = registry
+        self._outgoing = http_client
+        self._scopes = scopes
+        self._blobs = blobs
+        self._default = default
+        self._runner: web.ServerRunner | None = None
+
+    async def open(self) -> None:
+        """Listen on the port of last time, or on any free one."""
+        listening = socket.create_server((LOOPBACK, self._server.choose_port()))
+        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+        await self._runner.setup()
+        await web.SockSite(self._runner, listening).start()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._answer(request)
+        except EmulatorError as error:
+            answer = self._registry.refusal(error)
+            return web.json_response(answer.document, status=answer.status)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.url.host not in _HOSTS:
+            # A web page whose name was pointed at this machine, or a client that must use the address it was given.
+            raise Forbidden(f"MLflow is served on {' and '.join(_HOSTS)} only, not on {request.host}.")
+        scope, path = self._target(request.rel_url.raw_path)
+        query = list(request.rel_url.query.items())
+        route = api_route(path)
+        if self._registry.answers(route):
+            self._scopes.require(scope)
+            answer = await self._registry.answer(scope, request.method, route, query, await _body(request))
+            return web.json_response(answer.document, status=answer.status)
+        artifacts = _ARTIFACTS.match(path)
+        if artifacts is not None:
+            named = unquote(artifacts["path"] or request.rel_url.query.get("path", "")).strip("/")
+            if named.split("/")[0] == REGISTERED_ARTIFACTS:
+                return self._registered(request, named, is_list=not artifacts["path"])
+        if self._gateway.is_interested(request.method, path) or self._gateway.answers_itself(path):
+            self._scopes.require(scope)
+            reply = await self._gateway.exchange(scope, request.method, path, query, await _body(request))
+            return web.Response(body=reply.body, status=reply.status, content_type=reply.content_type)
+        return await self._passed_on(request, path)
+
+    def _target(self, raw_path: str) -> tuple[Scope, str]:
+        """The workspace that a request is for, and the path below its address."""
+        match = _WORKSPACE.match(raw_path)
+        if match is None:
+            return self._default, raw_path
+        names = [unquote(match[name]) for name in "sgw"]
+        return Scope(names[0], names[1], "workspaces", names[2]), match["rest"] or "/"
+
+    async def _passed_on(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        address = await self._server.ready()
+        query = request.rel_url.raw_query_string
+        url = URL(f"{address}{path}{f'?{query}' if query else ''}", encoded=True)
+        body = request.content if request.can_read_body else None
+        try:
+            async with self._outgoing.session.request(
+                request.method,
+                url,
+                data=body,
+                headers=_passed_headers(request.headers),
+                allow_redirects=False,
+                timeout=_NO_TIMEOUT,
+            ) as answer:
+                reply = web.StreamResponse(status=answer.status, headers=_passed_headers(answer.headers))
+                await reply.prepare(request)
+                async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                    await reply.write(chunk)
+                await reply.write_eof()
+                return reply
+        except aiohttp.ClientConnectionError as error:
+            message = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": f"MLflow does not answer: {error}"}
+            return web.json_response(message, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def _registered(self, request: web.BaseRequest, named: str, *, is_list: bool) -> web.StreamResponse:
+        """A file of a registered model, or the list of a folder's files. They can only be read."""
+        path = self._registered_path(named)
+        if request.method not in _READABLE or path is None or not path.exists():
+            code = "RESOURCE_DOES_NOT_EXIST" if request.method in _READABLE else "PERMISSION_DENIED"
+            status = HTTPStatus.NOT_FOUND if request.method in _READABLE else HTTPStatus.FORBIDDEN
+            message = f"'{named}' is not a file of a registered model, or cannot be changed."
+            return web.json_response({"error_code": code, "message": message}, status=status)
+        if not is_list:
+            return web.FileResponse(path)
+        entries = sorted(path.iterdir()) if path.is_dir() else []
+        return web.json_response({"files": [_described(entry) for entry in entries]})
+
+    def _registered_path(self, named: str) -> Path | None:
+        """The path of `registered/<account>/<container>/azureml-registered/…`; None for any other."""
+        _, *parts = named.split("/")
+        if len(parts) < 3 or f"{parts[2]}/" != IMMUTABLE_PREFIX:
+            return None
+        return self._blobs.path(parts[0], parts[1], "/".join(parts[2:]))
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    # Not `request.read()`, which refuses more than a megabyte.
+    return await request.content.read()
+
+
+def _passed_headers(headers: Any) -> dict[str, str]:
+    return {name: text for name, text in headers.items() if name.lower() not in _HOP_BY_HOP}
+
+
+def _described(path: Path) -> dict[str, Any]:
+    size = {} if path.is_dir() else {"file_size": path.stat().st_size}
+    return {"path": path.name, "is_dir": path.is_dir(), **size}

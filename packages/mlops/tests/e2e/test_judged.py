@@ -1,0 +1,74 @@
+"""Pull requests that cheat, between real stages: the gate judges by the rules before them, and no stage is skipped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlops.core.errors import PromotionRefused
+from mlops.promotion.promote import promote
+from mlops.rollout.deploy import deploy
+from mlops.settings.project import load_project
+from mlops.settings.releases import Release, write_release
+
+from .conftest import Clone, Lifecycle, Team, git
+
+pytestmark = pytest.mark.xdist_group("e2e")
+BRANCH = "promote/staging/credit-default-1"
+BOUNDS = "staging: {min: 0.74, max_drop: 0.01}"
+STRICT = "staging: {min: 0.999}"
+
+
+def test_a_pull_request_that_loosens_the_gates_is_judged_by_those_before_it(team: Team, lifecycle: Lifecycle) -> None:
+    # given a release that main's gates do not let in any more, and a pull request that loosens them for it
+    proposal = promote(team.clients, "staging", None).proposed
+    assert proposal
+    team.edit("releases/gates.yml", BOUNDS, STRICT)
+    git(team.folder, "checkout", "-q", "-b", "sly")
+    team.merge(BRANCH)
+    gates = team.folder / "releases" / "gates.yml"
+    gates.write_text(gates.read_text().replace(STRICT, BOUNDS))
+    policy = team.folder / "releases" / "provenance.yml"
+    policy.write_text(policy.read_text().replace("statement: required", "statement: optional"))
+    git(team.folder, "commit", "-qam", "Make it fit")
+
+    # when it is judged as CI judges it
+    words = ("gate", "--since", "origin/main", "--no-record", "--json")
+    done = Clone(team.folder).mlops(*words, **lifecycle.variables)
+
+    # then it is blocked, and the report begins with what it changes in the rules
+    assert done.returncode == 1, done.stderr
+    answer = json.loads(done.stdout)
+    staging = answer["stages"]["staging"]
+    assert [gate["measure"] for gate in staging["gates"] if gate["outcome"] != "pass"] == ["roc_auc"]
+    assert staging["rules"]["commit"] == git(team.folder, "rev-parse", "origin/main")
+    changed = staging["rules"]["changed"]
+    assert "releases/gates.yml: rules.roc_auc.stages.staging.min 0.999 → 0.74" in changed
+    assert any("releases/provenance.yml: " in each for each in changed)
+    head = Path(staging["reports"]["markdown"]).read_text(encoding="utf-8").split("|  | gate")[0]
+    assert "judged by the rules before it" in head
+    assert "0.999 → 0.74" in head
+
+
+def test_a_manifest_written_by_hand_skips_no_stage(team: Team, lifecycle: Lifecycle) -> None:
+    # given a release to prod of a model that staging never ran, with everything that it must say
+    known = lifecycle.first["model"]
+    model = {"name": "credit-default", "version": known["version"], "digest": "sha256:" + "7" * 64}
+    data = {"name": "credit-default", "version": "1", "sha256": "b" * 64}
+    source = {"stage": "staging", "job": lifecycle.first["job"], "git_commit": "1f" * 20, "data": data}
+    write_release(team.manifest("prod"), Release.model_validate({"model": model, "source": source}))
+    git(team.folder, "commit", "-qam", "Hurry")
+
+    # when
+    words = ("gate", "--since", "HEAD~1", "--no-record", "--json")
+    done = Clone(team.folder).mlops(*words, **lifecycle.variables)
+
+    # then
+    assert done.returncode == 9, done.stderr
+    refused = json.loads(done.stdout)["refused"]["prod"]
+    assert "staging runs version" in refused
+    assert "has no finished rollout of it in its audit log" in refused
+    with pytest.raises(PromotionRefused, match="may not be released to prod"):
+        deploy(team.clients.stage("prod"), load_project(team.folder), "prod")
