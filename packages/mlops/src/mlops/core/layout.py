@@ -46,7 +46,7 @@ MAKES_A_MODEL: Final = (
     ENDPOINT_FOLDER.parts[0],
     "data",
 )
-# At the top of the repository: code of the checks and gates, and what it runs with. CI files start it (githost/hosts.py).
+# At the top of the repository: code of the checks and gates, and what it runs with; githost knows the CI files.
 CODE_THAT_JUDGES: Final = (
     ".ci",
     "packages",
