@@ -29,14 +29,14 @@ ARM = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.
 
 @pytest.fixture(scope="session")
 def specification() -> Any:
-    """The module beside this file; pytest imports tests by path, so it cannot be imported by name."""
-    spec = importlib.util.spec_from_file_location("specification", Path(__file__).with_name("specification.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["specification"] = module
-    spec.loader.exec_module(module)
-    return module
+    """The module beside this file."""
+    return load_module(Path(__file__).with_name("specification.py"))
+
+
+@pytest.fixture(scope="session")
+def module_of() -> Callable[[Path], Any]:
+    """Loads a module that tests share; others can then import it by name."""
+    return load_module
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -164,7 +164,9 @@ def assert_azure_error() -> Callable[..., None]:
         assert reply.status_code == status, reply.text
         body = reply.json()
         assert set(body) == {"error"}
-        assert set(body["error"]) == {"code", "message", "target", "details", "additionalInfo"}
+        assert set(body["error"]) == {"code", "message", "details", "additionalInfo"} | (
+            {"target"} & set(body["error"])
+        )
         assert body["error"]["code"] == code
         assert all(word in body["error"]["message"] for word in words), body["error"]["message"]
 
@@ -175,6 +177,17 @@ def assert_azure_error() -> Callable[..., None]:
 def exchanges(record_file: Path) -> Callable[[], list[dict[str, Any]]]:
     """What the worker's emulator has recorded so far."""
     return lambda: [json.loads(line) for line in record_file.read_text().splitlines()]
+
+
+def load_module(file: Path) -> Any:
+    """A module by its file; pytest imports tests by path, so it cannot be imported by name."""
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def raw_client(running: RunningEmulator) -> httpx.Client:

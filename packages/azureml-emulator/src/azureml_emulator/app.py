@@ -57,9 +57,9 @@ from azureml_emulator.resources.datastores import Datastores
 from azureml_emulator.resources.model_registry.registry import ModelRegistry
 from azureml_emulator.resources.model_registry.versions import VersionWriter
 from azureml_emulator.resources.models import Models
+from azureml_emulator.resources.normalized_versions import Components, DataVersions, Environments
 from azureml_emulator.resources.registry_import import RegistryImport
 from azureml_emulator.resources.scopes import Scopes
-from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.schedules.behaviour import Schedules
 from azureml_emulator.security.certificates import ensure_certificates
 from azureml_emulator.security.secret_keys import ensure_secret_keys
@@ -115,7 +115,7 @@ class Emulator:
 
     def _create_assets(self) -> None:
         """The versions of assets with files of their own, which jobs register as well."""
-        self.data = UploadedVersions(self.store, self.clock, self.access)
+        self.data = DataVersions(self.store, self.clock, self.access)
         self.models = Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator)
 
     def _create_serving(self) -> None:
@@ -218,18 +218,20 @@ class Emulator:
         return ScoringFirst(framework, self.router)
 
     def _behaviours(self) -> Behaviours:
-        version = VersionBehaviour(self.store, self.clock)
+        components = Components(self.store, self.clock)
         return Behaviours(
             {
                 "stored": Behaviour(self.store, self.clock),
                 "asset_container": self.containers,
-                "asset_version": version,
-                "uploaded_version": self.data,
+                "asset_version": VersionBehaviour(self.store, self.clock),
                 "code_version": CodeVersions(self.store, self.clock, self.access, self.locator, self.jobs.preloader),
+                "component_version": components,
+                "data_version": self.data,
+                "environment_version": Environments(self.store, self.clock),
                 "model_version": self.models,
                 "scope": self.scopes,
                 "batch_endpoint": self.batch_endpoints,
-                "batch_deployment": BatchDeployments(self.store, self.clock, self.locator, version),
+                "batch_deployment": BatchDeployments(self.store, self.clock, self.locator, components),
                 "compute": Computes(self.store, self.clock, self.operations),
                 "connection": Connections(self.store, self.clock),
                 "datastore": Datastores(self.store, self.clock, self.access),

@@ -29,6 +29,7 @@ def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in properties.items() if value is not None}
     retries = {name: value for name, value in (properties.get("retrySettings") or {}).items() if value is not None}
     resources = {"instanceCount": 1, **(properties.get("resources") or {})}
+    resources["properties"] = resources.get("properties") or None
     filled = {**_DEFAULTS, **given, "retrySettings": {**_RETRIES, **retries}, "resources": resources}
     return {**filled, "loggingLevel": str(filled["loggingLevel"]).capitalize()}
 

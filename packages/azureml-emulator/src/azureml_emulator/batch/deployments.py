@@ -19,6 +19,7 @@ from azureml_emulator.kernel.kinds import Kind, kind_of
 from azureml_emulator.kernel.references import CURATED_PREFIX
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.normalized_versions import author_specification
 from azureml_emulator.storage.locator import Locator
 
 _ANONYMOUS = "azureml_anonymous"
@@ -65,7 +66,7 @@ class BatchDeployments(Behaviour):
         if not reference:
             raise BadRequest("The deployment names no component.", target="deploymentConfiguration.componentId")
         found = self._locator.asset(reference, "components", scope)
-        if found.properties["componentSpec"].get("type") != _PIPELINE_TYPE:
+        if author_specification(found).get("type") != _PIPELINE_TYPE:
             raise BadRequest(
                 f"'{reference}' is not a pipeline component.", target="deploymentConfiguration.componentId"
             )

@@ -14,6 +14,7 @@ from azureml_emulator.kernel.errors import Conflict
 from azureml_emulator.kernel.kinds import kind_of
 from azureml_emulator.kernel.resource_id import PROVIDER, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.normalized_versions import author_specification
 from azureml_emulator.storage.locator import Locator
 
 _JOB_KIND = "jobs"
@@ -45,7 +46,7 @@ class BatchJobs:
         if is_pipeline(deployment.properties):
             component = self._locator.asset(deployment.internal["component"], "components", path.scope)
             settings = deployment.properties["deploymentConfiguration"].get("settings") or {}
-            made = pipeline_job(request, component.properties["componentSpec"], settings)
+            made = pipeline_job(request, author_specification(component), settings)
         else:
             made = model_job(request, deployment.internal["component"])
         properties = {

@@ -39,7 +39,10 @@ class Metadata:
 
     async def services(self, _: Request) -> Response:
         """The services of a workspace, all at one address."""
-        names = ("api", "history", "experimentation", "registry", "modelmanagement", "mlflow")
+        names = (
+            *("api", "catalog", "experimentation", "gallery", "history", "hyperdrive", "labeling", "mlflow"),
+            *("modelmanagement", "pipelines", "quota-manager", "registry", "studio"),
+        )
         return JSONResponse(dict.fromkeys(names, self._base_url))
 
     async def registry(self, request: Request) -> Response:
@@ -48,7 +51,12 @@ class Metadata:
         uri = f"{self._base_url}/"
         return JSONResponse(
             {
+                "registryId": scope.guid,
                 "registryName": scope.name,
+                "registryFqdns": {self._settings.location: {"uri": self._base_url}},
+                "tenantId": TENANT,
+                "workspaceName": None,
+                "intellectualPropertyPublisher": None,
                 "primaryRegion": self._settings.location,
                 "regions": [self._settings.location],
                 "primaryRegionResourceProviderUri": uri,

@@ -75,7 +75,7 @@ class JobParts:
             job_paths=self.job_paths,
             resolver=Resolver(locator),
             reuse=Reuse(store, ContentHashes(), blobs.root),
-            assets=OutputAssets(store, self.job_paths, asset_versions),
+            assets=OutputAssets(store, self.records, self.job_paths, asset_versions),
             tracking=self.tracking,
             launcher=self._forking or plain,
             interpreters=Interpreters(settings.environments),

@@ -9,15 +9,16 @@ from pathlib import Path
 
 from azureml_emulator.jobs.definitions.distribution import LOG_FOLDER
 from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, StepOutput
+from azureml_emulator.jobs.definitions.sweep import SWEEP_LOG
 from azureml_emulator.kernel.references import ARTIFACTS
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
+from azureml_emulator.resources.normal_forms import datastore_path
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.run_artifacts import RunArtifacts
 
 PIPELINE_LOG = "logs/azureml/executionlogs.txt"
-SWEEP_LOG = "azureml-logs/hyperdrive.txt"
 # As on Azure, files in these folders of the working folder become artifacts of the job.
 _ARTIFACT_FOLDERS = ("outputs", "logs")
 _FOLDER_MODE = 0o700
@@ -130,8 +131,7 @@ class JobPaths:
         _, container, *rest = path.relative_to(self._blobs.root).parts
         stores = self._store.children(scope.key, "datastores")
         name = next(store.name for store in stores if store.properties.get("containerName") == container)
-        group = f"azureml://subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
-        return f"{group}/workspaces/{scope.name}/datastores/{name}/paths/{'/'.join(rest)}"
+        return datastore_path(scope, name, "/".join(rest))
 
     def absolute(self, relative: str) -> Path:
         """The path for an entry of a job record."""

@@ -40,12 +40,13 @@ class Behaviour:
         """Create or replace the resource at `path` from the request's body."""
         return self.put_now(kind, path, body)
 
-    def put_now(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """The same without an await, for use inside a transaction."""
+    def put_now(self, kind: Kind, path: ResourcePath, body: dict[str, Any], **internal: Any) -> Stored:
+        """The same without an await, for use inside a transaction, and with internal fields."""
         existing = self.store.get(path.key)
         kind.check_addresses(body.get("properties", {}))
         refuse_changed_content(kind, existing, body)
-        resource = self.store.put(self.draft(kind, path, with_kept_content(existing, body), existing))
+        kept = with_kept_content(existing, body)
+        resource = self.store.put(self.draft(kind, path, kept, existing, **internal))
         return Stored(resource, created=existing is None)
 
     async def patch(self, kind: Kind, resource: Resource, path: ResourcePath, body: dict[str, Any]) -> Stored:
@@ -74,7 +75,8 @@ class Behaviour:
         **internal: Any,
     ) -> Resource:
         """The resource for a body: what was sent, plus id, name, type, systemData and provisioning state."""
-        properties = {**kind.with_filled(body.get("properties", {})), "provisioningState": "Succeeded"}
+        state = {"provisioningState": "Succeeded"} if kind.has_state else {}
+        properties = {**body.get("properties", {}), **state}
         above = f"{PROVIDER}/{path.scope.kind}" if path.pairs else PROVIDER
         document = {
             **{key: value for key, value in body.items() if key != "properties"},
@@ -105,18 +107,26 @@ class VersionBehaviour(Behaviour):
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
         """Store the version, and its container with the latest and the next version number."""
+        return self.put_version(kind, path, body)
+
+    def put_version(self, kind: Kind, path: ResourcePath, body: dict[str, Any], **internal: Any) -> Stored:
+        """The same without an await, and with internal fields."""
         with self.store.transaction():
-            stored = self.put_now(kind, path, body)
+            stored = self.put_now(kind, path, body, **internal)
             self._put_container(path, stored)
         return stored
+
+    def of_container(self, stored: Stored) -> dict[str, Any]:  # noqa: ARG002
+        """What the container shows of its newest version, besides its number."""
+        return {}
 
     def _put_container(self, path: ResourcePath, stored: Stored) -> None:
         container = path.parent
         existing = self.store.get(container.key)
         if existing is not None and not stored.created:
             return
-        fresh = {"description": None, "tags": {}, "properties": {}, "isArchived": False}
-        properties: dict[str, Any] = dict(existing.properties) if existing else fresh
+        known = existing.properties if existing else {}
+        properties: dict[str, Any] = {**known, **self.of_container(stored)}
         properties["latestVersion"] = path.name
         # The next integer above all versions so far; versions that are not integers do not count.
         highest = int(properties.get("nextVersion") or "1") - 1
@@ -136,8 +146,7 @@ class ContainerBehaviour(Behaviour):
             for name in ("latestVersion", "nextVersion")
             if existing is not None and name in existing.properties
         }
-        fresh = {"latestVersion": None, "nextVersion": "1", "isArchived": False}
-        return self.put_now(kind, path, {**body, "properties": {**fresh, **body.get("properties", {}), **kept}})
+        return self.put_now(kind, path, {**body, "properties": {**body.get("properties", {}), **kept}})
 
 
 class Behaviours:

@@ -20,6 +20,7 @@ Knows no HTTP framework: `http/` turns these into responses.
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from uuid import uuid4
 
 
 class EmulatorError(Exception):
@@ -119,19 +120,22 @@ class Unavailable(EmulatorError):
 
 
 def error_document(error: EmulatorError) -> dict[str, Any]:
-    """The error body of Azure Resource Manager: {"error": {code, message, target, details, additionalInfo}}."""
+    """The error body of Azure Resource Manager: {"error": {code, message, details, additionalInfo}}, and its target."""
     return error_body(error.error_code, error.message, error.target)
 
 
 def error_body(code: str, message: str, target: str | None = None) -> dict[str, Any]:
     """The same body for an error that is not raised, such as that of a failed operation."""
-    component = {"type": "ComponentName", "info": {"value": "managementfrontend"}}
-    return {
-        "error": {
-            "code": code,
-            "message": message,
-            "target": target,
-            "details": [],
-            "additionalInfo": [component],
-        }
+    about = {
+        "ComponentName": "managementfrontend",
+        "Correlation": {"operation": uuid4().hex, "request": uuid4().hex[:16]},
+        "Environment": "emulator",
+        "Location": "emulator",
     }
+    body: dict[str, Any] = {
+        "code": code,
+        "message": message,
+        "details": [],
+        "additionalInfo": [{"type": name, "info": {"value": value}} for name, value in about.items()],
+    }
+    return {"error": body if target is None else {**body, "target": target}}

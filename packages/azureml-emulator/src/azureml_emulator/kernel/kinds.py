@@ -10,34 +10,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from azureml_emulator.kernel import service_fields
 from azureml_emulator.kernel.errors import BadRequest
 
 _SCOPE_NAME = r"^[a-zA-Z0-9][\w-]{1,32}$"
 _ASSET_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$"
 _ENDPOINT_NAME = r"^[a-zA-Z](?:[a-zA-Z0-9-]{1,30}[a-zA-Z0-9])$"
 _COMPUTE_NAME = r"^[a-zA-Z][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]$"
-_CONNECTION_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$"
+_CONNECTION_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_-]{2,63}$"
+_DATASTORE_NAME = r"^[a-zA-Z0-9_]{1,255}$"
 _JOB_NAME = r"^[a-zA-Z0-9][\w-]{0,254}$"
 _WORKSPACES = ("workspaces",)
 _ANY_SCOPE = ("workspaces", "registries")
-
-# As recorded from Azure, where every version has them.
-_ENVIRONMENT: Mapping[str, Any] = {
-    "description": None,
-    "environmentType": "UserCreated",
-    "isAnonymous": False,
-    "isArchived": False,
-    "osType": "Linux",
-    "properties": {},
-    "tags": {},
-}
 
 BehaviourName = Literal[
     "stored",
     "asset_container",
     "asset_version",
-    "uploaded_version",
     "code_version",
+    "component_version",
+    "data_version",
+    "environment_version",
     "model_version",
     "scope",
     "batch_endpoint",
@@ -59,8 +52,9 @@ class Kind:
 
     `content` names the properties that make an asset version what it is: a PUT that changes one of them is refused,
     since a version is immutable. `is_container` marks what is created with its first version, such as models/m above
-    models/m/versions/1. `scopes` are the kinds of scope that it can be in. `filled` are properties that the
-    service fills in where a body has none, or null.
+    models/m/versions/1. `scopes` are the kinds of scope that it can be in. `filled` are the fields that the service
+    fills in where a document has none, or null. Not every kind `has_state`, a provisioning state. `missing_code` is
+    the code of the error for one that does not exist.
     """
 
     path: str
@@ -70,11 +64,8 @@ class Kind:
     is_container: bool = False
     scopes: tuple[str, ...] = _WORKSPACES
     filled: Mapping[str, Any] = field(default_factory=dict)
-
-    def with_filled(self, properties: Mapping[str, Any]) -> dict[str, Any]:
-        """Properties as they are stored, with what the service fills in."""
-        given = {name: value for name, value in properties.items() if value is not None or name not in self.filled}
-        return {**self.filled, **given}
+    has_state: bool = True
+    missing_code: str = "UserError"
 
     def check_name(self, name: str) -> None:
         """Raise BadRequest when the name breaks the kind's pattern."""
@@ -93,36 +84,59 @@ class Kind:
 
 
 def asset(
-    path: str, *content: str, version: BehaviourName = "asset_version", filled: Mapping[str, Any] | None = None
+    path: str,
+    *content: str,
+    version: BehaviourName = "asset_version",
+    filled: Mapping[str, Any] = service_fields.VERSION,
+    container: Mapping[str, Any] = service_fields.CONTAINER,
+    has_state: bool = True,
 ) -> tuple[Kind, Kind]:
     """The two kinds of an asset: the container, which has the name, and its versions, which have the content."""
+    given: dict[str, Any] = {"scopes": _ANY_SCOPE, "has_state": has_state}
     return (
-        Kind(path, is_container=True, behaviour="asset_container", scopes=_ANY_SCOPE),
-        Kind(f"{path}/versions", content=content, behaviour=version, scopes=_ANY_SCOPE, filled=filled or {}),
+        Kind(path, is_container=True, behaviour="asset_container", filled=container, **given),
+        Kind(f"{path}/versions", content=content, behaviour=version, filled=filled, **given),
     )
+
+
+def _scope(path: str, filled: Mapping[str, Any], *, has_state: bool = True) -> Kind:
+    return Kind(
+        path, _SCOPE_NAME, "scope", scopes=(), filled=filled, has_state=has_state, missing_code="ResourceNotFound"
+    )
+
+
+def _endpoint(path: str, behaviour: BehaviourName, filled: Mapping[str, Any]) -> Kind:
+    return Kind(path, _ENDPOINT_NAME, behaviour, filled=filled, missing_code="NotFound")
 
 
 KINDS: dict[str, Kind] = {
     kind.path.lower(): kind
     for kind in (
-        Kind("workspaces", _SCOPE_NAME, "scope", scopes=()),
-        Kind("registries", _SCOPE_NAME, "scope", scopes=()),
-        Kind("batchEndpoints", _ENDPOINT_NAME, "batch_endpoint", filled={"defaults": {"deploymentName": None}}),
-        Kind("batchEndpoints/deployments", _ENDPOINT_NAME, "batch_deployment"),
-        Kind("computes", _COMPUTE_NAME, "compute"),
-        Kind("datastores", r"^[a-zA-Z0-9_]{1,255}$", "datastore"),
-        Kind("jobs", _JOB_NAME, "job"),
-        Kind("onlineEndpoints", _ENDPOINT_NAME, "online_endpoint"),
-        Kind("onlineEndpoints/deployments", _ENDPOINT_NAME, "online_deployment"),
-        Kind("schedules", _JOB_NAME, "schedule"),
+        _scope("workspaces", service_fields.WORKSPACE),
+        _scope("registries", service_fields.REGISTRY, has_state=False),
+        _endpoint("batchEndpoints", "batch_endpoint", service_fields.BATCH_ENDPOINT),
+        _endpoint("batchEndpoints/deployments", "batch_deployment", service_fields.BATCH_DEPLOYMENT),
+        Kind("computes", _COMPUTE_NAME, "compute", filled=service_fields.COMPUTE),
+        Kind("datastores", _DATASTORE_NAME, "datastore", filled=service_fields.DATASTORE, has_state=False),
+        Kind("jobs", _JOB_NAME, "job", has_state=False),
+        _endpoint("onlineEndpoints", "online_endpoint", service_fields.ONLINE_ENDPOINT),
+        _endpoint("onlineEndpoints/deployments", "online_deployment", service_fields.ONLINE_DEPLOYMENT),
+        Kind("schedules", _JOB_NAME, "schedule", filled=service_fields.SCHEDULE),
         *asset("codes", "codeUri", version="code_version"),
-        *asset("components", "componentSpec"),
-        *asset("data", "dataUri", "dataType", version="uploaded_version"),
-        *asset("environments", "image", "condaFile", "build", filled=_ENVIRONMENT),
-        *asset("models", "modelUri", "modelType", version="model_version"),
+        *asset("components", "componentSpec", version="component_version"),
+        *asset(
+            "data",
+            "dataUri",
+            "dataType",
+            version="data_version",
+            container=service_fields.DATA_CONTAINER,
+            has_state=False,
+        ),
+        *asset("environments", "image", "condaFile", version="environment_version", filled=service_fields.ENVIRONMENT),
+        *asset("models", "modelUri", "modelType", version="model_version", filled=service_fields.MODEL),
         # Kept as documents: nothing of them runs.
-        Kind("connections", _CONNECTION_NAME, "connection"),
-        *asset("featuresets"),
+        Kind("connections", _CONNECTION_NAME, "connection", filled=service_fields.CONNECTION),
+        *asset("featuresets", filled=service_fields.FEATURE_SET),
         *asset("featurestoreEntities"),
     )
 }

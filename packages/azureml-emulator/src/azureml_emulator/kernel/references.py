@@ -25,7 +25,8 @@ _WORKSPACE_ASSET = re.compile(
 _DATASTORE = re.compile(
     r"^azureml://(?:subscriptions/(?P<subscription>[^/]+)/resource[gG]roups/(?P<group>[^/]+)"
     r"(?:/providers/Microsoft\.MachineLearningServices)?/workspaces/(?P<workspace>[^/]+)/)?"
-    r"datastores/(?P<datastore>[^/]+)(?:/paths/(?P<path>.*))?$"
+    # The service itself writes some paths without `paths/`.
+    r"datastores/(?P<datastore>[^/]+)(?:/(?:paths/)?(?P<path>.*))?$"
 )
 _JOB_OUTPUT = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)(?:/(?:paths/)?(.*))?$")
 _RUN = re.compile(r"^runs:/+([^/]+)(?:/(.*))?$")

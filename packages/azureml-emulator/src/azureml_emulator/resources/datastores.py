@@ -106,7 +106,11 @@ class Datastores(Behaviour):
             raise BadRequest(message, target="expireAfterHours")
         account = parse_resource_path(resource.id).scope.storage_account
         container = resource.properties["containerName"]
-        token = self._access.token(account, container, timedelta(hours=hours))
+        lifetime = timedelta(hours=hours)
+        if resource.name == DEFAULT_DATASTORE:
+            # As with the account's key on Azure, which clients also use for the code beside the datastore.
+            return {"secretsType": "Sas", "sasToken": self._access.account_token(account, lifetime)}
+        token = self._access.token(account, container, lifetime)
         return {"secretsType": "Sas", "sasToken": token}
 
 

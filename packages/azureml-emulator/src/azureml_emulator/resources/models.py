@@ -22,6 +22,7 @@ from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.model_registry.documents import aliases_of
+from azureml_emulator.resources.normal_forms import datastore_path
 from azureml_emulator.resources.scopes import DEFAULT_DATASTORE
 from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
@@ -115,8 +116,8 @@ class Models(UploadedVersions):
         if existing is None:
             return body
         properties = body["properties"]
-        uri = self._access.current(properties["modelUri"])
-        if uri != self._access.current(existing.properties["modelUri"]):
+        uri = self.access.current(properties["modelUri"])
+        if uri != self.access.current(existing.properties["modelUri"]):
             source = self._source(uri, properties, path.scope)
             _refuse_other(kind, existing, await asyncio.to_thread(content_digest, source))
         flavors = properties.get("flavors") or existing.properties.get("flavors", {})
@@ -156,9 +157,8 @@ class Models(UploadedVersions):
 
     def _address(self, scope: Scope, name: str) -> str:
         if scope.kind == "registries":
-            return self._access.url(scope.storage_account, scope.default_container, name)
-        group = f"subscriptions/{scope.subscription}/resourcegroups/{scope.resource_group}"
-        return f"azureml://{group}/workspaces/{scope.name}/datastores/{DEFAULT_DATASTORE}/paths/{name}"
+            return self.access.url(scope.storage_account, scope.default_container, name)
+        return datastore_path(scope, DEFAULT_DATASTORE, name)
 
 
 def _refuse_other(kind: Kind, existing: Resource, digest: str) -> None:

@@ -15,6 +15,12 @@ from azureml_emulator.kernel.kinds import Kind, kind_of
 from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.resources.scope_answers import (
+    addresses_of,
+    plain_location,
+    registry_properties,
+    workspace_properties,
+)
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.curated_environments import SYSTEM_REGISTRY
 from azureml_emulator.storage.run_artifacts import ARTIFACT_CONTAINER, RunArtifacts
@@ -23,7 +29,7 @@ DEFAULT_DATASTORE = "workspaceblobstore"
 # Where the service keeps the logs and artifacts of jobs.
 ARTIFACT_DATASTORE = "workspaceartifactstore"
 DEFAULT_COMPUTE = "cpu-cluster"
-_COMPUTE_SIZE = "Standard_DS3_v2"
+_COMPUTE_SIZE = "STANDARD_DS3_V2"
 _COMPUTE_NODES = 4
 
 
@@ -91,15 +97,17 @@ class Scopes(Behaviour):
         return self.scope_actions
 
     def present(self, resource: Resource) -> dict[str, Any]:
-        """The document, with addresses of this process."""
-        if resource.kind != "workspaces":
-            return resource.document
-        host = self._base_url.removeprefix("https://")
-        addresses = {
-            "discoveryUrl": f"{self._base_url}/discovery",
-            "mlFlowTrackingUri": f"azureml://{host}/mlflow/v1.0{resource.id}",
-        }
-        return {**resource.document, "properties": {**resource.properties, **addresses}}
+        """The document, with addresses of this process and what Azure would have created with the scope."""
+        scope = parse_resource_path(resource.id).scope
+        given = {name: value for name, value in resource.properties.items() if value is not None}
+        document = resource.document
+        if resource.kind == "workspaces":
+            created = document["systemData"]["createdAt"]
+            added = workspace_properties(scope, created, self._base_url)
+            return {**document, "properties": {**added, **given, **addresses_of(added)}}
+        location = plain_location(document["location"])
+        added = registry_properties(scope, given, location, self._base_url)
+        return {**document, "location": location, "properties": {**given, **added}}
 
     def _create(self, scope: Scope, body: dict[str, Any]) -> Resource:
         with self.store.transaction():
@@ -115,10 +123,8 @@ class Scopes(Behaviour):
     def _scope_resource(self, scope: Scope, body: dict[str, Any]) -> Resource:
         path = ResourcePath(scope, ())
         given = {"location": self._settings.location, **body}
-        known = {"friendlyName": scope.name, "publicNetworkAccess": "Enabled"}
-        if scope.kind == "workspaces":
-            known |= {"workspaceId": scope.guid, "storageAccount": self._storage_id(scope)}
-        given["properties"] = {**known, **body.get("properties", {})}
+        known = {"friendlyName": scope.name, "workspaceId": scope.guid} if scope.kind == "workspaces" else {}
+        given["properties"] = {"publicNetworkAccess": "Enabled", **known, **body.get("properties", {})}
         return self.draft(kind_of(scope.kind), path, given, self.store.get(scope.key))
 
     def _put_default(self, scope: Scope, segment: str, name: str, body: dict[str, Any]) -> None:
@@ -130,10 +136,6 @@ class Scopes(Behaviour):
         for name in (DEFAULT_COMPUTE, *self._settings.computes):
             self._put_default(scope, "computes", name, self._compute())
 
-    def _storage_id(self, scope: Scope) -> str:
-        group = f"/subscriptions/{scope.subscription}/resourceGroups/{scope.resource_group}"
-        return f"{group}/providers/Microsoft.Storage/storageAccounts/{scope.storage_account}"
-
     def _datastore(self, scope: Scope) -> dict[str, Any]:
         return {
             "properties": {
@@ -144,9 +146,7 @@ class Scopes(Behaviour):
                 "endpoint": "core.windows.net",
                 "protocol": "https",
                 "credentials": {"credentialsType": "Sas"},
-                "serviceDataAccessAuthIdentity": "None",
-                "tags": {},
-                "properties": {},
+                "serviceDataAccessAuthIdentity": "WorkspaceSystemAssignedIdentity",
             }
         }
 

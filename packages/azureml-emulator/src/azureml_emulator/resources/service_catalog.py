@@ -32,6 +32,10 @@ KUBERNETES_TIMEOUT = Limit("request timeout of a Kubernetes online deployment", 
 DEPLOYMENTS_PER_ENDPOINT = Limit("number of deployments of an endpoint", 20)
 MANAGED_INSTANCES = Limit("instance count of a managed online deployment", 50)
 PIPELINE_STEPS = Limit("number of steps of a pipeline", 30_000)
+# Of a resource with a location, such as an endpoint; assets and jobs have tags of another kind.
+TAGS = Limit("number of tags", 50)
+TAG_NAME = Limit("length of a tag's name", 512, "characters")
+TAG_VALUE = Limit("length of a tag's value", 256, "characters")
 # In a region.
 CLUSTERS = 500
 CLUSTER_CORES = 350
@@ -63,6 +67,14 @@ class VmSize:
             "estimatedVMPrices": None,
             "supportedComputeTypes": ["AmlCompute", "ComputeInstance"],
         }
+
+
+def check_tags(tags: dict[str, Any]) -> None:
+    """Raise BadRequest when a resource has more or longer tags than Azure Resource Manager allows."""
+    TAGS.check(len(tags), "tags")
+    for name, value in tags.items():
+        TAG_NAME.check(len(name), f"tags.{name}")
+        TAG_VALUE.check(len(str(value or "")), f"tags.{name}")
 
 
 VM_SIZES = (

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from azureml_emulator.jobs.behaviour import Jobs
+from azureml_emulator.jobs.definitions.job_answers import answered_definition
 from azureml_emulator.jobs.job_records import KIND as JOB_KIND
 from azureml_emulator.jobs.job_records import JobRecords, job_path
 from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
@@ -16,6 +17,7 @@ from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import BadRequest, NotModelled
 from azureml_emulator.kernel.kinds import Kind, kind_of
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.service_fields import filled
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.schedules.scheduler import Scheduler
 from azureml_emulator.schedules.trigger import read_trigger
@@ -28,6 +30,8 @@ _INSTEAD = {
 }
 _CREATE_JOB = "CreateJob"
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
+_TRIGGER = {"endTime": None, "startTime": None}
+_PATTERN = {"monthDays": None, "weekDays": None}
 # What a definition that names an existing job inherits from it, unless it has its own.
 _INHERITED = ("jobs", "inputs", "outputs", "settings", "displayName", "experimentName", "environmentId")
 
@@ -68,6 +72,15 @@ class Schedules(Behaviour):
             )
         self.scheduler.remove(resource.key)
         return await super().delete(resource)
+
+    def present(self, resource: Resource) -> dict[str, Any]:
+        """The document, with every field of its trigger and of its job."""
+        trigger = filled(resource.properties["trigger"], _TRIGGER)
+        if isinstance(trigger.get("schedule"), dict):
+            trigger["schedule"] = filled(trigger["schedule"], _PATTERN)
+        action = resource.properties["action"]
+        shown = {**action, "jobDefinition": answered_definition(action["jobDefinition"])}
+        return resource.with_properties(trigger=trigger, action=shown).document
 
     def actions(self) -> dict[str, Action]:
         """POST trigger."""

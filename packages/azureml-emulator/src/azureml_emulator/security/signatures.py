@@ -1,4 +1,4 @@
-"""Shared access signatures (SAS) for one container of the emulator's storage.
+"""Shared access signatures (SAS) for a container of the emulator's storage, or for all containers of an account.
 
 The query parameters are Azure's (sv, sr, sp, se, sig). No client verifies the signature, so it is the emulator's own,
 over account, container, permissions and expiry. No I/O except for the clock.
@@ -23,8 +23,12 @@ _TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 _REFUSED = "AuthenticationFailed"
 
 
+# In place of a container: all of the account, as its key would grant it.
+WHOLE_ACCOUNT = "*"
+
+
 class Signatures:
-    """Signs and checks access to one container."""
+    """Signs and checks access to a container."""
 
     def __init__(self, key: str, clock: Clock) -> None:
         self._key = key.encode()
@@ -39,8 +43,9 @@ class Signatures:
     def check(self, account: str, container: str, needed: str, query: Mapping[str, str]) -> None:
         """Raise Forbidden unless the query's signature is valid and grants one of the permissions in `needed`."""
         permissions, expiry = query.get("sp", ""), query.get("se", "")
-        expected = self._signature(account, container, permissions, expiry)
-        if not hmac.compare_digest(expected.encode(), query.get("sig", "").encode()):
+        given = query.get("sig", "").encode()
+        signed = [self._signature(account, each, permissions, expiry) for each in (container, WHOLE_ACCOUNT)]
+        if not any(hmac.compare_digest(expected.encode(), given) for expected in signed):
             raise Forbidden(
                 "Server failed to authenticate the request. The signature does not cover this container.",
                 code=_REFUSED,

@@ -128,9 +128,12 @@ def test_a_name_that_is_taken_runs_nothing_else(submitter: Any, assert_azure_err
     assert_azure_error(refused, 400, "UserError", "A job with this name already exists", "Command cannot be changed")
     assert submitter.http.get(f"{submitter.workspace}/jobs/{name}").json()["properties"]["command"] == "echo one"
     read = submitter.component("echo ${{inputs.x}}", inputs={"x": {"type": "string"}})
-    pipeline = {"jobType": "Pipeline", "jobs": {"s": step(read, inputs={"x": {"value": "1"}})}}
+    pipeline = {
+        "jobType": "Pipeline",
+        "jobs": {"s": step(read, inputs={"x": {"value": "1", "job_input_type": "literal"}})},
+    }
     name = submitter.submit(pipeline)
-    changed = {**pipeline, "jobs": {"s": step(read, inputs={"x": {"value": "2"}})}}
+    changed = {**pipeline, "jobs": {"s": step(read, inputs={"x": {"value": "2", "job_input_type": "literal"}})}}
     assert_azure_error(submitter.put(name, changed), 400, "UserError", "Jobs cannot be changed")
 
 

@@ -1,4 +1,4 @@
-"""A job's document read as a graph: bindings, defaults, order, nested pipelines, refusals."""
+"""A job's document read as a graph: bindings, defaults, order, refusals."""
 
 from __future__ import annotations
 
@@ -29,25 +29,7 @@ USE = {
     "environment_variables": {"FROM": "component", "BOTH": "component"},
     "is_deterministic": False,
 }
-BOTH = {
-    "type": "pipeline",
-    "inputs": {"rate": {"type": "number", "default": "0.25"}},
-    "outputs": {"best": {"type": "mlflow_model"}},
-    "jobs": {
-        "make": {
-            "type": "command",
-            "componentId": "make",
-            "inputs": {"rate": {"value": "${{parent.inputs.rate}}"}},
-        },
-        "use": {
-            "type": "command",
-            "componentId": "use",
-            "inputs": {"data": {"value": "${{parent.jobs.make.outputs.out}}"}},
-            "outputs": {"model": {"value": "${{parent.outputs.best}}", "type": "literal"}},
-        },
-    },
-}
-COMPONENTS = {"make": MAKE, "use": USE, "both": BOTH}
+COMPONENTS = {"make": MAKE, "use": USE}
 
 
 def bound(text: str) -> dict[str, str]:
@@ -115,122 +97,6 @@ def test_a_step_gets_data_and_mode_of_the_pipelines_input() -> None:
     assert graph.steps["use"].inputs["data"].mode == "download"
 
 
-def test_steps_of_a_nested_pipeline_are_prefixed_with_its_name() -> None:
-    jobs = {
-        "inner": {
-            "type": "pipeline",
-            "componentId": "both",
-            "outputs": {"best": {"value": "${{parent.outputs.top}}"}},
-        },
-        "after": node("use", inputs={"data": bound("${{parent.jobs.inner.outputs.best}}")}),
-    }
-
-    graph = read(jobs, outputs={"top": {}})
-
-    assert list(graph.steps) == ["inner.make", "inner.use", "after"]
-    assert graph.steps["inner.make"].inputs["rate"].source == Literal("0.25")
-    assert graph.steps["after"].inputs["data"].source == FromStep("inner.use", "model")
-    assert graph.outputs == {"top": FromStep("inner.use", "model")}
-
-
-def test_settings_of_a_step_take_values_of_pipeline_inputs_through_all_levels() -> None:
-    # given a step whose compute, timeout, tags and variables are bound to inputs of a pipeline component
-    bound_step = node(
-        "make",
-        computeId="${{parent.inputs.where}}",
-        limits={"timeout": "${{parent.inputs.seconds}}"},
-        resources={"instance_count": "${{parent.inputs.nodes}}"},
-        distribution={"process_count_per_instance": "${{parent.inputs.nodes}}"},
-        tags={"team": "the ${{parent.inputs.where}} team"},
-        environment_variables={"LEVEL": "${{parent.inputs.level}}"},
-    )
-    texts = ("where", "seconds", "nodes")
-    declared = {name: {"type": "string"} for name in texts} | {"level": {"type": "string", "optional": True}}
-    component = {"type": "pipeline", "inputs": declared, "jobs": {"s": bound_step}}
-    outer = {
-        "type": "pipeline",
-        "componentId": "inner",
-        "inputs": {t: bound(f"${{{{parent.inputs.{t}}}}}") for t in texts},
-    }
-    given = {"where": {"value": "azureml:big"}, "seconds": {"value": "90"}, "nodes": {"value": 1}}
-
-    # when
-    graph = read_pipeline({"jobs": {"n": outer}, "inputs": given}, {**COMPONENTS, "inner": component}.__getitem__)
-
-    # then it has their values, and nothing where there is none
-    step = graph.steps["n.s"]
-    assert (step.compute, step.timeout) == ("big", 90)
-    assert (step.tags, step.environment_variables) == ({"team": "the azureml:big team"}, {})
-
-
-def test_a_setting_bound_to_data_is_refused() -> None:
-    data = {"uri": "azureml://datastores/d/paths/x", "jobInputType": "uri_folder"}
-    with pytest.raises(BadRequest, match="not a literal value"):
-        read({"a": node("make", computeId="${{parent.inputs.data}}")}, inputs={"data": data})
-
-
-def test_nested_pipelines_stand_outer_ones_first_with_what_is_written_inside() -> None:
-    top = {
-        "type": "pipeline",
-        "outputs": {"o": {"type": "mlflow_model"}, "none": {"type": "uri_folder"}},
-        "jobs": {
-            "deep": {"type": "pipeline", "componentId": "both", "outputs": {"best": {"value": "${{parent.outputs.o}}"}}}
-        },
-    }
-    jobs = {"top": {"type": "pipeline", "componentId": "top", "display_name": "The top"}}
-
-    graph = read_pipeline({"jobs": jobs}, {**COMPONENTS, "top": top}.__getitem__)
-
-    assert list(graph.nested) == ["top", "top.deep"]
-    assert graph.nested["top"].display_name == "The top"
-    assert graph.nested["top"].outputs == {"o": FromStep("top.deep.use", "model")}
-
-
-def test_a_pipeline_component_without_steps_is_taken() -> None:
-    graph = read_pipeline(
-        {"jobs": {"nothing": {"type": "pipeline", "componentId": "empty"}}},
-        {"empty": {"type": "pipeline", "jobs": {}}}.__getitem__,
-    )
-    assert (graph.steps, list(graph.nested)) == ({}, ["nothing"])
-
-
-VALUES = {
-    "write": {
-        "type": "command",
-        "command": "true",
-        "outputs": {"flag": {"type": "boolean"}, "f": {"type": "uri_file"}},
-    },
-    "read": {"type": "command", "command": "echo ${{inputs.flag}}", "inputs": {"flag": {"type": "boolean"}}},
-    "count": {"type": "command", "command": "echo ${{inputs.n}}", "inputs": {"n": {"type": "integer", "max": "20"}}},
-}
-
-
-def test_a_value_that_a_step_writes_can_be_bound_to_a_value_but_a_file_cannot() -> None:
-    jobs = {"w": node("write"), "r": node("read", inputs={"flag": bound("${{parent.jobs.w.outputs.flag}}")})}
-    step = read_pipeline({"jobs": jobs}, VALUES.__getitem__).steps["r"]
-    assert (step.inputs["flag"].type, step.inputs["flag"].source) == ("boolean", FromStep("w", "flag"))
-
-    jobs["r"]["inputs"]["flag"] = bound("${{parent.jobs.w.outputs.f}}")
-    with pytest.raises(BadRequest, match="needs a value of type boolean"):
-        read_pipeline({"jobs": jobs}, VALUES.__getitem__)
-
-
-@pytest.mark.parametrize("name", ["group.flag", "flag"])
-def test_the_boolean_of_a_group_is_bound(name: str) -> None:
-    jobs = {"r": node("read", inputs={"flag": bound(f"${{{{parent.inputs.{name}}}}}")})}
-    graph = read_pipeline({"jobs": jobs, "inputs": {name: {"value": True}}}, VALUES.__getitem__)
-    assert graph.steps["r"].inputs["flag"].source == Literal("True")
-
-
-def test_an_integer_takes_any_number() -> None:
-    for text in ("10.01", "7"):
-        graph = read_pipeline({"jobs": {"c": node("count", inputs={"n": bound(text)})}}, VALUES.__getitem__)
-        assert graph.steps["c"].inputs["n"].source == Literal(text)
-    for text, words in (("much", "of type integer"), ("20.5", "at most 20")):
-        with pytest.raises(BadRequest, match=words):
-            read_pipeline({"jobs": {"c": node("count", inputs={"n": bound(text)})}}, VALUES.__getitem__)
-
-
 def test_settings_are_read() -> None:
     settings = {
         "continue_on_step_failure": False,
@@ -294,7 +160,7 @@ def test_an_output_of_the_pipeline_that_no_step_writes_is_taken() -> None:
     assert read({"make": node("make")}, outputs={"best": {}}).outputs == {}
 
 
-@pytest.mark.parametrize("kind", ["spark", "automl", "data_transfer"])
+@pytest.mark.parametrize("kind", ["spark", "import"])
 def test_unsupported_kinds_of_steps_are_refused_by_name(kind: str) -> None:
     with pytest.raises(NotModelled, match=kind):
         read({"a": {"type": kind, "componentId": "make"}})
@@ -433,7 +299,7 @@ def test_settings_of_a_parallel_node_override_those_of_the_component() -> None:
     assert (step.code, step.environment) == ("the-code", "the-environment")
     assert step.command.endswith("--word ${{inputs.word}} --error_threshold 5")
     assert (settings.input_name, settings.append_to, settings.is_table) == ("data", "rows", False)
-    assert (settings.mini_batch_size, settings.workers, settings.retries, settings.timeout) == (1, 6, 4, 120.0)
+    assert (settings.mini_batch_size, settings.workers, settings.retries, settings.timeout) == (None, 6, 4, 120.0)
     assert (settings.max_failed_batches, settings.max_failed_items, settings.max_failed_percent) == (7, 5, 100)
 
 
@@ -451,6 +317,7 @@ WRONG_PARALLEL = {
     "an invalid size": ({"mini_batch_size": "many"}, "mini_batch_size is 'many'"),
     "an invalid timeout": ({"retry_settings": {"timeout": 0}}, "timeout of a mini-batch is '0'"),
     "no processes": ({"max_concurrency_per_instance": 0}, "must be an integer of at least 1"),
+    "keys without a table": ({"partition_keys": '["region"]'}, "must be an mltable"),
     "an unclosed quote": ({"task": {"program_arguments": "'"}}, "program_arguments cannot be read"),
 }
 
@@ -463,6 +330,27 @@ def test_a_wrong_parallel_step_is_refused(more: dict[str, Any], words: str) -> N
     assert words in refused.value.message
 
 
-def test_partitions_by_key_are_refused() -> None:
-    with pytest.raises(NotModelled, match="partitioned by keys"):
-        read_parallel(partition_keys='["region"]')
+@pytest.mark.parametrize("keys", ['["region", "shop"]', ["region", "shop"]])
+def test_a_table_is_split_by_keys(keys: Any) -> None:
+    settings = read_parallel(input_data="${{inputs.table}}", partition_keys=keys).parallel
+
+    assert settings.partition_keys == ("region", "shop")
+
+
+@pytest.mark.parametrize("task", ["import_data", "export_data"])
+def test_imports_and_exports_are_refused_by_name(task: str) -> None:
+    with pytest.raises(NotModelled, match=f"with the task {task}"):
+        read({"a": {"type": "data_transfer", "task": task, "componentId": "azureml://registries/azureml/x"}})
+
+
+def test_a_copy_of_several_inputs_needs_a_mode() -> None:
+    copy = {
+        "type": "data_transfer",
+        "task": "copy_data",
+        "inputs": {"one": {"type": "uri_folder"}, "two": {"type": "uri_folder"}},
+        "outputs": {"all": {"type": "uri_folder"}},
+    }
+    given = {name: {"uri": "azureml:d:1", "job_input_type": "uri_folder"} for name in ("one", "two")}
+
+    with pytest.raises(BadRequest, match="merge_with_overwrite, fail_if_conflict"):
+        read_pipeline({"jobs": {"c": {"type": "data_transfer", "componentId": "c", "inputs": given}}}, {"c": copy}.get)

@@ -18,6 +18,7 @@ SETTINGS = ParallelSettings(
     entry_script="entry.py",
     input_name="data",
     is_table=False,
+    partition_keys=(),
     mini_batch_size=1,
     workers=2,
     retries=2,
@@ -277,3 +278,55 @@ def test_a_table_is_split_into_data_frames(run: Run, reader: str, tmp_path: Path
     rows = [tuple(int(cell) for cell in row.split(" ")) for row in ran.rows]
     assert [(a, b) for a, b, _ in rows] == [(number, number * 2) for number in range(50)]
     assert len({batch for *_, batch in rows}) == {"delimited": 3, "parquet": 5}[reader]
+
+
+BY_KEY = """
+def init(): pass
+def run(rows, context):
+    keys = context.partition_key_value
+    return [f"{keys['shop']} {keys['year']} {sum(rows['sold'])} {len(rows)}"]
+"""
+
+
+def test_a_table_is_partitioned_by_the_values_of_its_keys(run: Run) -> None:
+    # given rows of one shop in two files, and a key that only the paths have
+    table = "transformations:\n  - read_delimited: {}\n  - extract_columns_from_partition_format: '/{year}/*.csv'\n"
+    files = {
+        "MLTable": f"type: mltable\npaths:\n  - pattern: ./*/*.csv\n{table}",
+        "2023/a.csv": "shop,sold\n2,10\n1,1\n",
+        "2023/b.csv": "shop,sold\n1,2\n",
+        "2024/a.csv": "shop,sold\n1,4\n",
+    }
+
+    ran = run(BY_KEY, files, is_table=True, partition_keys=("shop", "year"), max_failed_batches=0)
+
+    assert ran.code == 0, ran.output
+    assert ran.rows == ["1 2023 3 2", "1 2024 4 1", "2 2023 10 1"]
+
+
+def test_a_table_without_a_reader_is_a_list_of_files(run: Run) -> None:
+    files = {"MLTable": "paths:\n  - file: ./b.txt\n  - folder: ./c\n", "a.txt": "", "b.txt": "", "c/d.txt": ""}
+
+    ran = run(ECHO, files, "--word", "so", is_table=True, mini_batch_size=None)
+
+    assert ran.code == 0, ran.output
+    assert ran.rows == ["b.txt so INFO", "d.txt so INFO"]
+
+
+UNREADABLE = {
+    "another key": ("read_delimited: {}", ("other",), "no column 'other'"),
+    "another transformation": ("take: 5", (), "does not apply the transformation 'take'"),
+    "another header": ("read_delimited: {header: no_header}", (), "the header is 'no_header'"),
+}
+
+
+@pytest.mark.parametrize(("step", "keys", "reason"), UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_table_that_would_be_read_otherwise_on_azure_is_refused(
+    run: Run, step: str, keys: tuple[str, ...], reason: str
+) -> None:
+    files = {"MLTable": f"paths:\n  - file: ./rows.csv\ntransformations:\n  - {step}\n", "rows.csv": "a,b\n1,2\n"}
+
+    ran = run(BY_KEY, files, is_table=True, partition_keys=keys)
+
+    assert ran.code == 1
+    assert reason in ran.output

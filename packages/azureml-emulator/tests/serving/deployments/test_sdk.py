@@ -137,7 +137,7 @@ def test_a_data_collector_registers_its_data_assets_and_fills_them(
     # then the SDK reads the collector back, and the data asset has the path
     assert deployed.data_collector.collections["request"].enabled == "true"
     asset = ml_client.data.get(f"{deployed.endpoint_name}-blue-request", "1")
-    assert asset.path.endswith(f"/paths/modelDataCollector/{deployed.endpoint_name}/blue/request")
+    assert asset.path.endswith(f"/paths/modelDataCollector/{deployed.endpoint_name}/blue/request/")
     # when it is called
     request = tmp_path / "request.json"
     request.write_text(json.dumps({"AGE": 30}))

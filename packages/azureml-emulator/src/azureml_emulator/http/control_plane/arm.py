@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from azureml_emulator.http.control_plane.answers import shown
 from azureml_emulator.http.listing import page
 from azureml_emulator.http.requests import json_body, resource_part, unknown_route
 from azureml_emulator.kernel.behaviours import Behaviours, Stored
@@ -22,11 +23,10 @@ from azureml_emulator.kernel.resource_id import (
     ResourcePath,
     is_in_scope,
     parse_request_path,
-    parse_resource_path,
-    registry_id,
 )
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.resources.service_catalog import check_tags
 from azureml_emulator.storage.curated_environments import LATEST, curated_environment
 
 # Seconds. Without the header, Azure's clients wait 5 to 30 s between polls.
@@ -89,7 +89,9 @@ class Arm:
         if operation is None:
             raise NotFound(f"The operation '{request.path_params['operation']}' does not exist.")
         body: dict[str, Any] = {"id": request.url.path, "name": operation.id, "status": operation.status}
-        body |= {"startTime": operation.started, "endTime": operation.ended}
+        body |= {"startTime": operation.started, "percentComplete": 0.0}
+        if operation.ended is not None:
+            body |= {"endTime": operation.ended, "percentComplete": 100.0}
         if operation.status == "Failed":
             body["error"] = {"code": operation.code, "message": operation.message}
         return JSONResponse(body, headers={"Retry-After": RETRY_AFTER})
@@ -114,7 +116,7 @@ class Arm:
         found = [
             resource for resource in self._store.of_kind(parameters["scopes"]) if resource.key.startswith(above.lower())
         ]
-        return JSONResponse(page(request, found, self._scopes.present, self._base_url))
+        return JSONResponse(page(request, found, self._present, self._base_url))
 
     async def _resource(self, request: Request, path: ResourcePath) -> Response:
         kind = self._kind(request, path)
@@ -206,7 +208,7 @@ class Arm:
     def _find(self, path: ResourcePath) -> Resource:
         resource = self._store.get(path.key) or self._default_version(path) or curated_environment(path)
         if resource is None:
-            code = "ResourceNotFound" if path.kind in _SCOPE_KINDS else "UserError"
+            code = kind_of(path.kind).missing_code
             raise NotFound(f"{path.kind} '{path.name}' was not found: {path.id} does not exist.", code=code)
         return resource
 
@@ -225,14 +227,8 @@ class Arm:
         return kind
 
     def _present(self, resource: Resource) -> dict[str, Any]:
-        """The document to answer; assets of a registry have the id that the registry's clients know."""
-        document = self._behaviours.of(kind_of(resource.kind)).present(resource)
-        if not resource.kind.endswith("/versions"):
-            return document
-        path = parse_resource_path(resource.id)
-        if path.scope.kind != "registries":
-            return document
-        return {**document, "id": registry_id(path)}
+        """The document to answer."""
+        return shown(self._behaviours, resource)
 
 
 def _check_names(kind: Kind, path: ResourcePath) -> None:
@@ -252,4 +248,5 @@ async def _document(request: Request) -> dict[str, Any]:
     for name, value in {"tags": body.get("tags"), **within}.items():
         if value is not None and not isinstance(value, dict):
             raise BadRequest(f"'{name}' must be an object.", code="UserError", target=name)
+    check_tags(body.get("tags") or {})
     return body

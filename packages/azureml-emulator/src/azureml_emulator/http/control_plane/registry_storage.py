@@ -15,7 +15,7 @@ from azureml_emulator.kernel.references import InRegistry, parse_reference
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.resources.scopes import Scopes
-from azureml_emulator.resources.uploaded_versions import upload_reference
+from azureml_emulator.resources.uploaded_versions import temporary_data_reference
 from azureml_emulator.storage.storage_access import StorageAccess
 
 
@@ -41,7 +41,7 @@ class RegistryStorage:
         # A second upload for a version gets a container of its own: the SDK skips files that are uploaded already,
         # and would not notice that they differ.
         again = f"/{uuid4()}" if self._store.get(asset.key) is not None else ""
-        return JSONResponse(upload_reference(self._access, scope.storage_account, asset.key + again))
+        return JSONResponse(temporary_data_reference(self._access, scope, asset.key + again))
 
     async def read(self, request: Request) -> Response:
         """A signed address to read the files of a version. Raises BadRequest for an address in other storage."""

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from azureml_emulator.http.data_plane.run_answers import answered_details, answered_run
 from azureml_emulator.http.requests import json_body
 from azureml_emulator.jobs.behaviour import Jobs
 from azureml_emulator.jobs.job_paths import JobPaths
@@ -62,15 +63,7 @@ class History:
     async def details(self, request: Request) -> Response:
         """One run with the addresses of its logs and its error."""
         job = self._find(request)
-        run = self._run(job)
-        return JSONResponse(
-            {
-                **{name: run.get(name) for name in _DETAILS},
-                "createdTimeUtc": run["createdUtc"],
-                "logFiles": self._logs(job),
-                "warnings": [],
-            }
-        )
+        return JSONResponse(answered_details(self._known(job), self._logs(job)))
 
     async def children(self, request: Request) -> Response:
         """The steps and nested pipelines of a pipeline, or the trials of a sweep."""
@@ -84,7 +77,9 @@ class History:
         name = (await json_body(request)).get("runId")
         if not isinstance(name, str):
             raise BadRequest("runId is missing.", target="runId")
-        return JSONResponse({"runMetadata": self._run(self._records.find(_scope(request), name))})
+        run = self._run(self._records.find(_scope(request), name))
+        nothing = dict.fromkeys(("jobSpecification", "runDefinition", "systemSettings"))
+        return JSONResponse({**nothing, "runMetadata": run})
 
     async def change(self, request: Request) -> Response:
         """Change the display name, description, tags, properties or archived flag of a job."""
@@ -118,7 +113,13 @@ class History:
     async def data_locations(self, request: Request) -> Response:
         """The locations of data outputs, by the asset ids of a run's outputs."""
         found = await self._output_locations(request)
-        return JSONResponse({"values": {key: {"uri": uri, "type": "uri_folder"} for key, uri in found.items()}})
+        return JSONResponse(
+            {
+                "values": {
+                    key: {"uri": uri, "type": "uri_folder", "legacyDatasetType": None} for key, uri in found.items()
+                }
+            }
+        )
 
     async def model_locations(self, request: Request) -> Response:
         """The locations of model outputs."""
@@ -143,6 +144,10 @@ class History:
         return self._records.find(_scope(request), request.path_params["run"])
 
     def _run(self, job: Resource) -> dict[str, Any]:
+        return answered_run(self._known(job))
+
+    def _known(self, job: Resource) -> dict[str, Any]:
+        """What the emulator knows of a run."""
         properties, internal = job.properties, job.internal
         parent = internal.get("parent")
         compute = (properties.get("computeId") or "").rsplit("/", 1)[-1]
@@ -185,12 +190,6 @@ class History:
             name: self._access.readable_url(scope.storage_account, ARTIFACT_CONTAINER, artifact_name(owner, name))
             for name in self._job_paths.logs(scope, owner)
         }
-
-
-_DETAILS = (
-    *("runId", "parentRunId", "rootRunId", "status", "startTimeUtc", "endTimeUtc", "error", "tags"),
-    *("properties", "createdBy"),
-)
 
 
 def _created(internal: dict[str, Any]) -> str | None:

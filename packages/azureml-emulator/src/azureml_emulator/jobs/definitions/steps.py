@@ -79,7 +79,8 @@ class StepOutput:
 
 @dataclass(frozen=True)
 class ParallelSettings:
-    """How an input is split and processed. `mini_batch_size` counts files, or bytes when the input is a table.
+    """How an input is split and processed: by `partition_keys`, columns of a table, or else by `mini_batch_size`, which
+    counts files, or bytes when the input is a table; None for the default.
 
     The `max_failed_…` fields are thresholds, UNLIMITED for none; `timeout` is in seconds per call of `run`.
     `append_to` is the output that gets what the script returns, `append_name` the file name if that is a folder.
@@ -90,7 +91,8 @@ class ParallelSettings:
     entry_script: str | None
     input_name: str
     is_table: bool
-    mini_batch_size: int
+    partition_keys: tuple[str, ...]
+    mini_batch_size: int | None
     workers: int
     retries: int
     timeout: float

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from azureml_emulator.jobs.definitions.steps import Registration, Step, asset_kind
 from azureml_emulator.jobs.job_paths import JobPaths
+from azureml_emulator.jobs.job_records import JobRecords
 from azureml_emulator.kernel.behaviours import Behaviour
 from azureml_emulator.kernel.errors import EmulatorError, NotFound
 from azureml_emulator.kernel.kinds import kind_of
@@ -22,21 +23,24 @@ Versions = dict[str, dict[str, str]]
 class OutputAssets:
     """Registers outputs. `behaviours` has those of data and model versions, by the path of their kind."""
 
-    def __init__(self, store: Store, job_paths: JobPaths, behaviours: Mapping[str, Behaviour]) -> None:
+    def __init__(
+        self, store: Store, records: JobRecords, job_paths: JobPaths, behaviours: Mapping[str, Behaviour]
+    ) -> None:
         self._store = store
+        self._records = records
         self._job_paths = job_paths
         self._behaviours = behaviours
         # Two steps must not take the same next version.
         self._one_at_a_time = asyncio.Lock()
 
-    async def register(
-        self, job: str, step: Step, scope: Scope, outputs: Mapping[str, Path], reused: Versions
-    ) -> Versions:
-        """Register what the outputs of a completed step name. Returns the version of each asset.
+    async def register(self, key: str, step: Step, scope: Scope, reused: Versions | None = None) -> None:
+        """Register what the outputs of a completed step name, and record the version of each asset in its record.
 
         `reused` has the versions of the earlier run whose outputs these are; they are not registered again.
         Raises EmulatorError when an output does not exist, or a version exists with other content.
         """
+        record = self._records.get(key)
+        outputs = {name: self._job_paths.absolute(relative) for name, relative in record.internal["outputs"].items()}
         versions: Versions = {}
         for name, output in step.outputs.items():
             for registration in output.registrations:
@@ -46,11 +50,11 @@ class OutputAssets:
                         f"'{registration.name}'.",
                         code="UserError",
                     )
-                known = reused.get(name, {}).get(registration.name)
+                known = (reused or {}).get(name, {}).get(registration.name)
                 async with self._one_at_a_time:
-                    version = await self._register(job, output.type, registration, scope, outputs[name], known)
+                    version = await self._register(record.name, output.type, registration, scope, outputs[name], known)
                 versions.setdefault(name, {})[registration.name] = version
-        return versions
+        self._records.set_internal(key, registered=versions)
 
     async def _register(
         self, job: str, kind: str, registration: Registration, scope: Scope, path: Path, known: str | None

@@ -23,7 +23,7 @@ from azureml_emulator.jobs.definitions.states import (
     State,
 )
 from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, FromStep, Step
-from azureml_emulator.jobs.execution.output_assets import OutputAssets, Versions
+from azureml_emulator.jobs.execution.output_assets import OutputAssets
 from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
 from azureml_emulator.jobs.execution.process_group import ProcessGroup, StepFailed, free_ports
 from azureml_emulator.jobs.execution.resolver import Resolver, values
@@ -133,19 +133,11 @@ class StepRunner:
         await self._write_log_headers(record, step, environment, prepared, launches)
         await self._execute(record, step, launches)
         tools.records.set_state(record.key, FINALIZING)
-        await self._register(record, step, scope, {})
+        await tools.assets.register(record.key, step, scope)
         finished = tools.records.get(record.key)
         if fingerprint is not None:
             await tools.reuse.remember(scope, fingerprint, finished)
         await asyncio.to_thread(tools.job_paths.clear, record.name)
-
-    async def _register(self, record: Resource, step: Step, scope: Scope, reused: Versions) -> None:
-        """Register the outputs that name an asset."""
-        records, paths = self._tools.records, self._tools.job_paths
-        made = records.get(record.key).internal["outputs"]
-        outputs = {name: paths.absolute(relative) for name, relative in made.items()}
-        versions = await self._tools.assets.register(record.name, step, scope, outputs, reused)
-        records.set_internal(record.key, registered=versions)
 
     async def _reused(self, record: Resource, step: Step, scope: Scope, fingerprint: str) -> bool:
         tools = self._tools
@@ -162,7 +154,7 @@ class StepRunner:
         )
         tools.records.add_properties(record.key, azureml_isreused="true", azureml_reusedrunid=before.name)
         tools.records.set_state(record.key, RUNNING)
-        await self._register(record, step, scope, before.internal.get("registered", {}))
+        await tools.assets.register(record.key, step, scope, before.internal.get("registered"))
         return True
 
     async def _begin_run(self, record: Resource, step: Step, context: JobContext) -> TrackedRun | None:
@@ -240,7 +232,10 @@ class StepRunner:
             return {}
         kinds = {name: output.type for name, output in step.outputs.items()}
         file = self._tools.job_paths.plan(record.name)
-        files = ParallelPaths(file, paths, outputs, kinds, self._tools.resolver.model(step, scope), python.path)
+        resolver = self._tools.resolver
+        files = ParallelPaths(
+            file, paths, outputs, kinds, resolver.model(step, scope), python.path, lambda uri: resolver.data(uri, scope)
+        )
         return parallel_variables(step.parallel, files)
 
     def _launches(self, record: Resource, step: Step, scope: Scope, prepared: _Prepared) -> list[tuple[Member, Launch]]:

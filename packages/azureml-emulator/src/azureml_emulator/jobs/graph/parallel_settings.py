@@ -5,19 +5,17 @@ The process of the step gets them in a JSON file, with paths instead of referenc
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import Any
 
 from azureml_emulator.jobs.definitions.steps import UNLIMITED, ParallelSettings
 from azureml_emulator.jobs.definitions.wire import arm_id, field_of, refuse, seconds
-from azureml_emulator.kernel.errors import NotModelled
 
 _DRIVER = "azureml_emulator.jobs.parallel"
 _MODEL_TASK = "model"
 _TABLE_TYPES = frozenset({"mltable"})
-_DEFAULT_FILES = 1
-_DEFAULT_TABLE_BYTES = 1024 * 1024
 _DEFAULT_RETRIES = 2
 _DEFAULT_TIMEOUT = 60.0
 _MAX_TIMEOUT = 259200
@@ -36,11 +34,9 @@ _PERCENT_ARGUMENT = "--allowed_failed_percent"
 def read_settings(node: dict[str, Any], specification: dict[str, Any], where: str) -> ParallelSettings:
     """The settings of a node of the type `parallel`; the node's own override those of its component.
 
-    Raises BadRequest for what the service refuses, NotModelled for partitions by key.
+    Raises BadRequest for what the service refuses.
     """
     given = {**specification, **{name: value for name, value in node.items() if value is not None}}
-    if given.get("partition_keys"):
-        raise NotModelled(f"'{where}' is partitioned by keys; the emulator splits mini-batches by size only.")
     task = {**(specification.get("task") or {}), **(node.get("task") or {})}
     source = _named(_INPUT, given.get("input_data"), where, "input_data")
     declared = (specification.get("inputs") or {}).get(source)
@@ -49,6 +45,9 @@ def read_settings(node: dict[str, Any], specification: dict[str, Any], where: st
     if not task.get("entry_script") and task.get("type") != _MODEL_TASK:
         raise refuse(f"'{where}' has no entry script.", "task.entry_script")
     table = str(declared.get("type", "")).lower() in _TABLE_TYPES
+    keys = _keys(given.get("partition_keys"), where)
+    if keys and not table:
+        raise refuse(f"'{where}' has partition keys, so its input '{source}' must be an mltable.", "partition_keys")
     arguments = _words(task, where)
     retry = given.get("retry_settings") or {}
     outputs = specification.get("outputs") or {}
@@ -59,7 +58,8 @@ def read_settings(node: dict[str, Any], specification: dict[str, Any], where: st
         entry_script=str(task["entry_script"]) if task.get("entry_script") else None,
         input_name=source,
         is_table=table,
-        mini_batch_size=_size(given.get("mini_batch_size"), where, table=table),
+        partition_keys=keys,
+        mini_batch_size=_size(given.get("mini_batch_size"), where),
         workers=_workers(given, where),
         retries=_number(field_of(retry, "maxRetries"), _DEFAULT_RETRIES, f"{where}.retry_settings.max_retries", 0),
         timeout=_timeout(retry.get("timeout"), where),
@@ -91,9 +91,18 @@ def _named(pattern: re.Pattern[str], text: Any, where: str, what: str) -> str:
     return match[1]
 
 
-def _size(value: Any, where: str, *, table: bool) -> int:
+def _keys(value: Any, where: str) -> tuple[str, ...]:
+    """The keys, which the SDK sends as JSON."""
+    try:
+        keys = json.loads(value) if isinstance(value, str) else value or []
+    except ValueError as error:
+        raise refuse(f"'{where}': partition_keys are not JSON: {error}.", "partition_keys") from error
+    return tuple(map(str, keys))
+
+
+def _size(value: Any, where: str) -> int | None:
     if value is None:
-        return _DEFAULT_TABLE_BYTES if table else _DEFAULT_FILES
+        return None
     match = _SIZE.match(str(value).strip())
     size = int(match[1]) * _UNITS[(match[2] or "").lower()] if match else 0
     if size < 1:

@@ -37,6 +37,7 @@ from azureml_emulator.jobs.definitions.wire import (
     refuse,
     seconds,
 )
+from azureml_emulator.jobs.graph.automl_job import search_of_node, with_inputs
 from azureml_emulator.jobs.graph.bindings import (
     PARALLEL,
     PIPELINE,
@@ -52,6 +53,7 @@ from azureml_emulator.jobs.graph.bindings import (
 )
 from azureml_emulator.jobs.graph.checks import check_bindings, check_references, in_order, needs_value
 from azureml_emulator.jobs.graph.control_flow import ControlFlowReader
+from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, copy_command
 from azureml_emulator.jobs.graph.distribution import read_distribution
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
 from azureml_emulator.jobs.sweeps.settings import read_sweep_step
@@ -154,6 +156,8 @@ class _Reader:
         """The outputs of the job that loops write. Raises NotModelled where they ask for a path or a registration."""
         found = {name: source for name, source in self._bindings.written(root).items() if source.step in self.controls}
         for name in found:
+            if name not in root.outputs:
+                raise refuse(f"A loop writes the unknown output '{name}' of the pipeline.", f"outputs.{name}")
             if root.outputs[name].get("uri") or _registrations(root.outputs[name], "uri_folder"):
                 raise NotModelled(f"The emulator neither registers the output '{name}' of a loop nor chooses its path.")
         return found
@@ -188,7 +192,7 @@ class _Reader:
     def _node(self, frame: Frame, name: str, given: dict[str, Any]) -> Iterator[Step]:
         """The step of a node, or the steps of a pipeline that it runs."""
         specification = self._bindings.specification(frame, name, given)
-        node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", given)
+        node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", with_inputs(given))
         if specification.get("type", "command") == PIPELINE:
             inner = self._bindings.inner(frame, name, node, specification)
             where = f"{frame.prefix}{name}"
@@ -207,7 +211,7 @@ class _Reader:
         where = f"{frame.prefix}{name}"
         runs = _step_task(node, specification, where)
         declared = specification.get("inputs") or {}
-        sweep = read_sweep_step(node, declared, where)
+        sweep = search_of_node(node) or read_sweep_step(node, declared, where)
         if sweep is not None:
             declared = {key: value for key, value in declared.items() if key not in sweep.space}
         declared_outputs = specification.get("outputs") or {}
@@ -324,6 +328,8 @@ class _StepTask:
 
 
 def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) -> _StepTask:
+    if specification.get("type") == DATA_TRANSFER:
+        return _StepTask(copy_command(specification, node.get("inputs") or {}, where), None, None)
     if PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
         return _StepTask(
             _command(specification, where),

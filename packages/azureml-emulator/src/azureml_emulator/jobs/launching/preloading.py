@@ -15,7 +15,7 @@ from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.resource_id import ResourcePath
-from azureml_emulator.kernel.store import Store
+from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.storage_access import StorageAccess
@@ -63,10 +63,20 @@ class CodeVersions(UploadedVersions):
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
         """Store the version and learn from it."""
+        properties = body.get("properties", {})
+        if isinstance(properties.get("codeUri"), str):
+            uri = self.access.current(properties["codeUri"])
+            body = {**body, "properties": {**properties, "codeUri": uri}}
         stored = await super().put(kind, path, body)
         if stored.resource is not None:
             self._preloader.learn_snapshot(self._folder(stored))
         return stored
+
+    def present(self, resource: Resource) -> dict[str, Any]:
+        """The document, with an address from which the SDK can download; no code is shown as anonymous."""
+        document = super().present(resource.with_properties(isAnonymous=False))
+        uri = self.access.azure_url(resource.properties["codeUri"])
+        return {**document, "properties": {**document["properties"], "codeUri": uri}}
 
     def _folder(self, stored: Stored) -> Path | None:
         try:

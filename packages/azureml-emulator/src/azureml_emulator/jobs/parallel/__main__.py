@@ -10,8 +10,9 @@ from pathlib import Path
 
 from azureml_emulator.jobs.parallel.driver import Driver
 from azureml_emulator.jobs.parallel.logs import RunLogs
-from azureml_emulator.jobs.parallel.mini_batches import InputError, file_batches, table_batches
+from azureml_emulator.jobs.parallel.mini_batches import file_batches, key_batches, table_batches
 from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, read_plan
+from azureml_emulator.jobs.parallel.tables import InputError
 
 _LOGS = Path("logs")
 
@@ -22,9 +23,12 @@ def main(arguments: Sequence[str]) -> int:
     plan = read_plan(file)
     logs = RunLogs(_LOGS.resolve())
     scratch = file.parent / "rows"
-    cut = table_batches if plan.settings.is_table else file_batches
+    source, keys, size = Path(plan.input_path), plan.settings.partition_keys, plan.settings.mini_batch_size
     try:
-        batches = cut(Path(plan.input_path), plan.settings.mini_batch_size)
+        if keys:
+            batches = key_batches(source, keys, scratch)
+        else:
+            batches = table_batches(source, size) if plan.settings.is_table else file_batches(source, size)
     except InputError as error:
         print(error, file=sys.stderr)
         return 1

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from azureml_emulator.jobs.definitions.steps import UNLIMITED
 from azureml_emulator.jobs.parallel.logs import RunLogs
 from azureml_emulator.jobs.parallel.mini_batches import MiniBatch
 from azureml_emulator.jobs.parallel.plan import RunPlan
@@ -118,6 +119,9 @@ class Driver:
         return process
 
     def _done(self, number: int, batch: MiniBatch, items: int, returned: int, seconds: float) -> None:
+        if batch.keys is not None and self._settings.max_failed_items == UNLIMITED:
+            # One model per partition is a result for all of its rows.
+            items = returned = max(1, returned)
         with self._changed:
             self._progress.returned(items, returned)
             self._settle()

@@ -1,44 +1,28 @@
-"""Splits an input into mini-batches: files by number, tables by size. Standard library only; reads, changes nothing.
+"""Splits an input into mini-batches: files by number, tables by size or by the values of their keys.
 
-A table is described by an MLTable file: delimited text, split at line ends, or parquet, split at row groups.
+Standard library only, unless a table is split by keys.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DELIMITED = "read_delimited"
-PARQUET = "read_parquet"
-_TABLE_FILE = "MLTable"
-_DEFAULT_DELIMITER = ","
-_READERS = (DELIMITED, PARQUET)
+from azureml_emulator.jobs.parallel.tables import PARQUET, InputError, Piece, read_piece, read_table
 
-
-class InputError(Exception):
-    """The input is empty, or is a table that cannot be read; the message is for the author of the job."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A part of a table: bytes [start, end) of delimited text after its header, or row groups of parquet."""
-
-    file: str
-    reader: str
-    start: int
-    end: int
-    delimiter: str = _DEFAULT_DELIMITER
+_DEFAULT_FILES = 1
+_DEFAULT_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class MiniBatch:
-    """The argument of one call of `run`: `files`, or the rows of `piece`."""
+    """The argument of one call of `run`: `files`, or the rows of `piece`, and the values of the keys of those rows."""
 
     index: int
     files: tuple[str, ...] = ()
     piece: Piece | None = None
+    keys: dict[str, Any] | None = None
 
     @property
     def items(self) -> int | None:
@@ -46,76 +30,58 @@ class MiniBatch:
         return len(self.files) if self.piece is None else None
 
 
-def file_batches(source: Path, size: int) -> list[MiniBatch]:
+def file_batches(source: Path, size: int | None) -> list[MiniBatch]:
     """The files at or below a path, ordered by path, `size` per mini-batch. Raises InputError."""
     files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
     if not files:
         raise InputError(f"The input has no files: '{source.name}' is empty. Use a file, or a folder with files.")
-    names = [str(file) for file in files]
-    return [MiniBatch(index, tuple(names[at : at + size])) for index, at in enumerate(range(0, len(names), size))]
+    return _of_files(files, size)
 
 
-def table_batches(source: Path, size: int) -> list[MiniBatch]:
-    """The rows of an MLTable, about `size` bytes per mini-batch. Raises InputError."""
-    description = source / _TABLE_FILE if source.is_dir() else source
-    if not description.is_file():
-        raise InputError(f"The input is not a table: '{source.name}' has no file {_TABLE_FILE}.")
-    # Imported here, because drivers of plain files do not need it.
-    import yaml
-
-    document = yaml.safe_load(description.read_text(encoding="utf-8"))
-    reader, options = _reader(document)
-    pieces = [
-        piece
-        for file in _table_files(document, description.parent)
-        for piece in (_text_pieces(file, size, options) if reader == DELIMITED else _parquet_pieces(file, size))
-    ]
+def table_batches(source: Path, size: int | None) -> list[MiniBatch]:
+    """The rows of a table, about `size` bytes per mini-batch, or its files, `size` of them. Raises InputError."""
+    table = read_table(source)
+    if table.reader is None:
+        if not table.files:
+            raise InputError("The table lists no files, or none of those that it lists exists.")
+        return _of_files(list(table.files), size)
+    pieces = list(table.pieces(size or _DEFAULT_BYTES))
     if not pieces:
-        raise InputError(f"The input has no rows: the files in {_TABLE_FILE} are empty or do not exist.")
+        raise InputError("The input has no rows: the files of the table are empty or do not exist.")
     return [MiniBatch(index, piece=piece) for index, piece in enumerate(pieces)]
 
 
-def _reader(document: Any) -> tuple[str, dict[str, Any]]:
-    for step in (document or {}).get("transformations") or []:
-        for name in _READERS:
-            if step == name:
-                return name, {}
-            if isinstance(step, dict) and name in step:
-                return name, step[name] or {}
-    raise InputError(f"The input cannot be read: its {_TABLE_FILE} has neither {DELIMITED} nor {PARQUET}.")
+def key_batches(source: Path, keys: tuple[str, ...], scratch: Path) -> list[MiniBatch]:
+    """The rows of a table, one mini-batch for each combination of the values of its keys. Raises InputError.
+
+    They are written below `scratch`, since the rows of a mini-batch may be in many files.
+    """
+    import pandas as pd
+
+    table = read_table(source)
+    frames = [read_piece(piece) for piece in table.pieces(None)] if table.reader else []
+    if not frames:
+        raise InputError("The input has no rows by which to partition it.")
+    rows = pd.concat(frames, ignore_index=True)
+    missing = [key for key in keys if key not in rows.columns]
+    if missing:
+        raise InputError(f"The input has no column '{missing[0]}' by which to partition it.")
+    scratch.mkdir(parents=True, exist_ok=True)
+    batches = []
+    for index, (values, part) in enumerate(rows.groupby(list(keys), dropna=False)):
+        file = scratch / f"{index:08d}.parquet"
+        part.to_parquet(file, index=False, row_group_size=len(part))
+        named = dict(zip(keys, (_plain(value) for value in values), strict=True))
+        batches.append(MiniBatch(index, piece=Piece(str(file), PARQUET, 0, 1), keys=named))
+    return batches
 
 
-def _table_files(document: Any, folder: Path) -> Iterator[Path]:
-    for entry in document.get("paths") or []:
-        text = entry.get("file") or entry.get("folder") or entry.get("pattern")
-        if not text or "://" in str(text) or Path(str(text)).is_absolute():
-            raise InputError(f"{_TABLE_FILE}: the emulator reads files in the same folder only, not '{text}'.")
-        found = sorted(folder.glob(str(text).removeprefix("./")))
-        for path in found:
-            yield from sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+def _of_files(files: list[Path], size: int | None) -> list[MiniBatch]:
+    names, each = [str(file) for file in files], size or _DEFAULT_FILES
+    return [MiniBatch(index, tuple(names[at : at + each])) for index, at in enumerate(range(0, len(names), each))]
 
 
-def _text_pieces(file: Path, size: int, options: dict[str, Any]) -> Iterator[Piece]:
-    delimiter = str(options.get("delimiter") or _DEFAULT_DELIMITER)
-    total = file.stat().st_size
-    with file.open("rb") as stream:
-        stream.readline()
-        start = stream.tell()
-        while start < total:
-            stream.seek(min(start + size, total))
-            stream.readline()
-            end = stream.tell()
-            yield Piece(str(file), DELIMITED, start, end, delimiter)
-            start = end
-
-
-def _parquet_pieces(file: Path, size: int) -> Iterator[Piece]:
-    from pyarrow import parquet
-
-    metadata = parquet.read_metadata(file)
-    first, held = 0, 0
-    for group in range(metadata.num_row_groups):
-        held += metadata.row_group(group).total_byte_size
-        if held >= size or group == metadata.num_row_groups - 1:
-            yield Piece(str(file), PARQUET, first, group + 1)
-            first, held = group + 1, 0
+def _plain(value: Any) -> Any:
+    """A value that JSON has."""
+    plain = value.item() if hasattr(value, "item") else value
+    return plain if isinstance(plain, str | int | float | bool) else str(plain)

@@ -36,6 +36,8 @@ class RunPlan:
 def read_plan(file: Path) -> RunPlan:
     """Read a plan."""
     document = json.loads(file.read_text(encoding="utf-8"))
-    settings = ParallelSettings(**document["settings"])
+    given = document["settings"]
+    given["partition_keys"] = tuple(given["partition_keys"])
+    settings = ParallelSettings(**given)
     paths = (document["entry_script"], document["input_path"], document["append_path"], document["interpreter"])
     return RunPlan(settings, *paths)

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from azureml_emulator.jobs.parallel.mini_batches import DELIMITED, Piece
+from azureml_emulator.jobs.parallel.tables import Piece, read_piece
 
 _MODULE = "azureml_entry_script"
 
@@ -85,9 +85,9 @@ def _accepting_context(run: Callable[..., Any]) -> Callable[[Any, BatchContext],
 
 def _outcome(run: Callable[[Any, BatchContext], Any], request: dict[str, Any]) -> dict[str, Any]:
     try:
-        batch = list(request["files"]) if request["piece"] is None else _rows(Piece(**request["piece"]))
+        batch = list(request["files"]) if request["piece"] is None else read_piece(Piece(**request["piece"]))
         items = len(batch)
-        result = run(batch, BatchContext(request["index"]))
+        result = run(batch, BatchContext(request["index"], request["keys"]))
         returned = _write(result, Path(request["rows"]))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - every error of the script is reported to its author
         event = "broken" if getattr(error, "ends_run", False) else "failed"
@@ -96,21 +96,6 @@ def _outcome(run: Callable[[Any, BatchContext], Any], request: dict[str, Any]) -
         sys.stdout.flush()
         sys.stderr.flush()
     return {"event": "done", "items": items, "returned": returned}
-
-
-def _rows(piece: Piece) -> Any:
-    """The rows of a piece of a table, as a pandas data frame."""
-    if piece.reader != DELIMITED:
-        from pyarrow import parquet
-
-        return parquet.ParquetFile(piece.file).read_row_groups(range(piece.start, piece.end)).to_pandas()
-    import pandas as pd
-
-    with Path(piece.file).open("rb") as stream:
-        header = stream.readline()
-        stream.seek(piece.start)
-        text = stream.read(piece.end - piece.start)
-    return pd.read_csv(io.BytesIO(header + text), sep=piece.delimiter)
 
 
 def _write(result: Any, file: Path) -> int:

@@ -62,7 +62,7 @@ class WorkerProcess:
     def run(self, batch: MiniBatch, rows: Path, seconds: float) -> dict[str, Any]:
         """Call run() on a mini-batch. Returns the worker's reply. Raises WorkerLost or WorkerTimeout."""
         piece = None if batch.piece is None else asdict(batch.piece)
-        request = {"index": batch.index, "files": batch.files, "piece": piece, "rows": str(rows)}
+        request = {"index": batch.index, "files": batch.files, "piece": piece, "keys": batch.keys, "rows": str(rows)}
         try:
             _write_all(self._requests, json.dumps(request).encode() + b"\n")
         except BrokenPipeError:

@@ -18,8 +18,10 @@ from azureml_emulator.kernel.errors import BadRequest, Conflict, EmulatorError, 
 from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import ResourcePath, parse_resource_path, short_name
+from azureml_emulator.kernel.service_fields import ONLINE_DEPLOYMENT, filled
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.processes.log_file import last_lines
+from azureml_emulator.resources.kubernetes import MANAGED
 from azureml_emulator.resources.service_catalog import DEPLOYMENTS_PER_ENDPOINT
 from azureml_emulator.serving.data_collection.collector_config import read_collector_config
 from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
@@ -109,7 +111,9 @@ class Deployments(Behaviour):
 
     def present(self, resource: Resource) -> dict[str, Any]:
         """The document; when the deployment failed or is down, its properties say why."""
-        return with_server_state(resource.document, resource.internal.get("failure"), self._fleet.get(resource.key))
+        managed = resource.properties.get("endpointComputeType", MANAGED) == MANAGED
+        document = {**({"kind": MANAGED} if managed else {}), **resource.document}
+        return with_server_state(document, resource.internal.get("failure"), self._fleet.get(resource.key))
 
     def actions(self) -> dict[str, Action]:
         """getLogs."""
@@ -295,7 +299,11 @@ def _shown(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unchanged(existing: Resource, request: dict[str, Any]) -> bool:
-    return existing.properties["provisioningState"] == "Succeeded" and existing.internal.get("request") == request
+    """Whether nothing new is asked for; what the service fills in may come back from a client."""
+    if existing.properties["provisioningState"] != "Succeeded":
+        return False
+    fields = {"kind": MANAGED, **ONLINE_DEPLOYMENT}
+    return filled(existing.internal.get("request") or {}, fields) == filled(request, fields)
 
 
 def _refuse_busy(resource: Resource | None) -> None:

@@ -102,7 +102,8 @@ class Endpoints(Behaviour):
         scope = parse_resource_path(resource.id).scope
         base = f"{self._base_url}{ENDPOINTS_PREFIX}{scope.guid}/{resource.name}"
         addresses = {"scoringUri": f"{base}/score", "swaggerUri": f"{base}/swagger.json"}
-        return {**resource.document, "properties": {**resource.properties, **addresses}}
+        kind = {} if resource.properties.get("compute") else {"kind": MANAGED}
+        return {**kind, **resource.document, "properties": {**resource.properties, **addresses}}
 
     def actions(self) -> dict[str, Action]:
         """listKeys, regenerateKeys and token."""
