@@ -4,6 +4,10 @@ Both run the same steps on the same file with the same interpreter and the same 
 of their own in a temporary folder. The shell runs them one after another, each a fresh process.
 
     uv run python benchmarks/pipeline.py --data my.csv
+
+With --sweep, a sweep of the train step against the same trainings in a loop, by processor time (harness/sweep_cost.py).
+
+    uv run python benchmarks/pipeline.py --sweep 20
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from harness.figures import Figure, report
 from harness.local_emulator import POLL_SECONDS, emulator, mlflow_address, start_emulator, workspace
+from harness.sweep_cost import sweep_figures
 
 from mlops.core.layout import SCHEMA_FILE
 from mlops.init.baseline import step_commands
@@ -41,7 +46,9 @@ def main() -> int:
     """Measure and print."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--data", type=Path, required=True, help="a file with the example's schema")
+    measured = parser.add_mutually_exclusive_group(required=True)
+    measured.add_argument("--data", type=Path, help="a file with the example's schema")
+    measured.add_argument("--sweep", type=int, metavar="TRIALS", help="a sweep of so many trials on the sample")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -49,6 +56,9 @@ def main() -> int:
         variables = start_emulator(state)
         try:
             os.environ.update(variables)
+            if arguments.sweep:
+                figures = sweep_figures(Path(folder), state, arguments.sweep)
+                return report(f"A sweep of {arguments.sweep} trials", figures, as_json=arguments.json)
             ratios, figures = compare(arguments.data.resolve(), Path(folder), state)
         finally:
             emulator("stop", state)

@@ -25,7 +25,7 @@ def ask(http: httpx.Client, workspace: str) -> Ask:
 
     def send(method: str, route: str, **given: Any) -> httpx.Response:
         url = f"/mlflow/v2.0{workspace}/api/2.0/mlflow/{route}"
-        return http.request(method, url, **({"params": given} if method == "GET" else {"json": given}))
+        return http.get(url, params=given) if method == "GET" else http.request(method, url, json=given)
 
     return send
 
@@ -189,8 +189,12 @@ def test_a_registry_has_mlflows_view_too(
 
     (tmp_path / "m.txt").write_text("m")
     registry_client.models.create_or_update(Model(name=name, path=str(tmp_path / "m.txt"), version="1"))
-    registry = f"{workspace.partition('/workspaces/')[0]}/registries/{emulator.variables['AZUREML_REGISTRY_NAME']}"
-    for spelled in (registry, registry.replace("registries/r", "registries/R")):
-        url = f"/mlflow/v2.0{spelled}/api/2.0/mlflow/registered-models/get"
-        found = http.get(url, params={"name": name}).json()["registered_model"]
+    named = emulator.variables["AZUREML_REGISTRY_NAME"]
+    for spelled in (named, named.upper()):
+        base = f"/mlflow/v1.0{workspace.partition('/workspaces/')[0]}/registries/{spelled}/api/2.0/mlflow"
+        found = http.get(f"{base}/registered-models/get", params={"name": name}).json()["registered_model"]
         assert [each["version"] for each in found["latest_versions"]] == ["1"]
+        asked = {"name": name, "version": "1"}
+        uri = http.get(f"{base}/model-versions/get-download-uri", params=asked).json()["artifact_uri"]
+        assert httpx.get(f"{uri}/m.txt", trust_env=False).text == "m"
+    assert http.get(f"{base}/experiments/search").status_code == 501

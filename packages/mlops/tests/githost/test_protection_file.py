@@ -85,7 +85,9 @@ def test_the_variables_that_logins_need_are_asked_for() -> None:
     text = "".join(file.read_text() for file in (ROOT / ".github").rglob("*.yml"))
     used = set(re.findall(r"vars\.([A-Z_]+)", text))
     known = {*ON_GITHUB.environment_variables, *ON_GITHUB.repository_variables}
-    optional = {name for name in used if name.startswith("RUNNER_")} | {"ATTEST", "DATA_VERSION", "TEMPLATE_RELEASES"}
+    optional = {name for name in used if name.startswith("RUNNER_")} | {
+        *("ATTEST", "DATA_VERSION", "PUBLISH_DOCS", "TEMPLATE_RELEASES")
+    }
     assert used - optional == known
 
 

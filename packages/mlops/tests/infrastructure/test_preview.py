@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +73,37 @@ def test_wrong_settings_of_a_stack_are_a_failure() -> None:
     assert "region is missing" in blocks_as_markdown(broken.blocks())
 
 
-@pytest.mark.skipif(not (ROOT / "infra" / ".venv").is_dir(), reason="needs `uv sync --directory infra`")
-def test_a_revision_that_is_none_is_told() -> None:
-    with pytest.raises(MachineError, match="program failed") as refused:
-        preview(load_project(ROOT), "no-such-revision")
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project in git whose infra/ has no program that could run."""
+    shutil.copy(ROOT / "project.yml", tmp_path)
+    shutil.copy(ROOT / "schema.yml", tmp_path)
+    for name in ("infra/Pulumi.dev.yaml", "releases/protection.yml", "README.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("one\n")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "one"]):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *words], check=True)
+    return tmp_path
 
-    assert "rev-parse" in "\n".join(refused.value.details)
+
+def test_git_answers_at_once_where_nothing_changed_that_the_program_reads(folder: Path) -> None:
+    (folder / "README.md").write_text("two\n")
+    (folder / "new.txt").write_text("new\n")
+
+    assert blocks_as_markdown(preview(load_project(folder), "HEAD").blocks()) == "no stack changes since HEAD"
+
+
+@pytest.mark.parametrize("changed", ["infra/Pulumi.dev.yaml", "releases/protection.yml", "infra/new.py"])
+def test_the_program_runs_once_a_file_changed_that_it_reads(folder: Path, changed: str) -> None:
+    (folder / changed).write_text("two\n")
+
+    with pytest.raises(MachineError, match="program failed"):
+        preview(load_project(folder), "HEAD")
+
+
+def test_a_revision_that_is_none_is_told(folder: Path) -> None:
+    with pytest.raises(MachineError, match="git diff failed") as refused:
+        preview(load_project(folder), "no-such-revision")
+
+    assert "no-such-revision" in "\n".join(refused.value.details)

@@ -31,6 +31,7 @@ FIRST = {
     "pyproject.toml": '[project]\nname = "template"\nversion = "1.0.0"\nrequires-python = ">=3.11"\n',
     "packages/mlops/CHANGELOG.md": "# Changelog\n\n## 1.0.0\n\n- The first version.\n",
     "packages/mlops/src/mlops/engine.py": "SPEED = 1\n",
+    "CHANGELOG.md": "# Changelog\n\n## 1.0.0\n\n- The first version.\n",
     "docs/guide.md": "# Guide\n",
     "infra/stage.py": "SIZE = 1\n\n\n\nREGION = 'a'\n",
     ".azuredevops/train.yml": "steps: []\n",
@@ -45,6 +46,7 @@ SECOND = {
         "## 1.0.0\n\n- The first version.\n"
     ),
     "packages/mlops/src/mlops/engine.py": "SPEED = 2\n",
+    "CHANGELOG.md": "# Changelog\n\n## 1.1.0\n\n- CI is quicker.\n\n## 1.0.0\n\n- The first version.\n",
     "docs/guide.md": "# Guide\n\nNew.\n",
     "infra/stage.py": "SIZE = 2\n\n\n\nREGION = 'a'\n",
     ".azuredevops/monitor.yml": "steps: []\n",

@@ -42,7 +42,7 @@ def test_owners_are_those_that_the_documentation_names() -> None:
     assert named.keys() == {"fork", "platform", "upstream"}
     for owner, files in named.items():
         assert {owner_of(f"{file}/x") for file in files} == {owner}
-    assert {*FORK, *UPSTREAM} - {"examples"} == {*named["fork"], *named["upstream"]}
+    assert {*FORK, *UPSTREAM} == {*named["fork"], *named["upstream"]}
 
 
 @pytest.mark.parametrize(

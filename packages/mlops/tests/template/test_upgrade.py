@@ -81,6 +81,7 @@ def test_it_says_what_changes_by_owner_and_what_a_person_must_do(project: Path, 
     assert owners[".azuredevops/monitor.yml"] == ("platform", "added", False)
     assert owners["packages/mlops/src/mlops/engine.py"] == ("upstream", "changed", False)
     assert [(entry.version, entry.text) for entry in result.plan.entries] == [
+        ("1.1.0", "CI is quicker."),
         ("1.1.0", "Faster."),
         ("1.1.0", "`SPEED` is 2: set yours again."),
     ]

@@ -25,7 +25,6 @@ EXTERNAL = "external"
 _UNKNOWN_PROGRAM = "python"
 # And as the environment, which is whatever the program runs in.
 _LOCAL = "local"
-_RUNS = "mlflow run"
 _RUN_TYPES = {PIPELINE: "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun", "AutoML": "automl"}
 # What a job that starts again forgets of its last run.
 _OF_A_RUN = frozenset({"started", "ended", "error", "run", "page", "reused", "environment"})

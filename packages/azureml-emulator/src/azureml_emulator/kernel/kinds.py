@@ -17,7 +17,7 @@ _SCOPE_NAME = r"^[a-zA-Z0-9][\w-]{1,32}$"
 _ASSET_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$"
 _ENDPOINT_NAME = r"^[a-zA-Z](?:[a-zA-Z0-9-]{1,30}[a-zA-Z0-9])$"
 _COMPUTE_NAME = r"^[a-zA-Z][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]$"
-_CONNECTION_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}$"
+_CONNECTION_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_-]{2,63}$"
 _DATASTORE_NAME = r"^[a-zA-Z0-9_]{1,255}$"
 _JOB_NAME = r"^[a-zA-Z0-9][\w-]{0,254}$"
 _WORKSPACES = ("workspaces",)
@@ -135,8 +135,8 @@ KINDS: dict[str, Kind] = {
         *asset("environments", "image", "condaFile", version="environment_version", filled=service_fields.ENVIRONMENT),
         *asset("models", "modelUri", "modelType", version="model_version", filled=service_fields.MODEL),
         # Kept as documents: nothing of them runs.
-        Kind("connections", _CONNECTION_NAME, "connection"),
-        *asset("featuresets"),
+        Kind("connections", _CONNECTION_NAME, "connection", filled=service_fields.CONNECTION),
+        *asset("featuresets", filled=service_fields.FEATURE_SET),
         *asset("featurestoreEntities"),
     )
 }

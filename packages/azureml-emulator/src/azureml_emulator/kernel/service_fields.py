@@ -107,6 +107,7 @@ DATASTORE: Mapping[str, Any] = {
 SCHEDULE: Mapping[str, Any] = {
     "properties": {**_NOTES, "displayName": None, "isEnabled": True},
 }
+CONNECTION: Mapping[str, Any] = {"location": None, "tags": None, "properties": {"expiryTime": None}}
 CONTAINER: Mapping[str, Any] = {
     "properties": {**_NOTES, "isArchived": False, "latestVersion": None, "nextVersion": "1"},
 }
@@ -114,6 +115,9 @@ DATA_CONTAINER: Mapping[str, Any] = {
     "properties": {**CONTAINER["properties"], "dataType": None, "properties": None, "tags": None},
 }
 VERSION: Mapping[str, Any] = {"properties": _VERSION}
+FEATURE_SET: Mapping[str, Any] = {
+    "properties": {**_VERSION, "autoDeleteSetting": None, "materializationSettings": None},
+}
 MODEL: Mapping[str, Any] = {"properties": {**_VERSION, "flavors": {}, "jobName": None}}
 ENVIRONMENT: Mapping[str, Any] = {
     "properties": {**_VERSION, "environmentType": "UserCreated", "osType": "Linux"},

@@ -215,3 +215,52 @@ def test_a_failed_iteration_fails_the_loop_and_the_job(run: Callable[[Any], Any]
     iterations = submitter.steps(loop["runId"])
     assert loop["status"] == "Failed"
     assert {name[-4:]: step["status"] for name, step in iterations.items()} == {"good": "Completed", "_bad": "Failed"}
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("true", "The step 'judged' did not write its output 'more'."),
+        ("echo perhaps > ${{outputs.more}}", "neither true nor false"),
+    ],
+)
+def test_a_condition_without_a_boolean_fails_the_job(
+    run: Callable[[Any], Any], submitter: Any, say: Any, command: str, reason: str
+) -> None:
+    from azure.ai.ml.dsl import pipeline
+    from azure.ai.ml.dsl._condition import condition
+
+    judge = component(command, {}, {"more": "boolean"})
+
+    @pipeline()
+    def choose() -> None:
+        judged = judge()
+        condition(judged.outputs.more, true_block=say(text="yes"))
+
+    job = run(choose())
+
+    assert job.status == "Failed"
+    assert reason in submitter.details(job.name)["error"]["error"]["message"]
+
+
+def test_a_loop_is_canceled_with_its_job(ml_client: Any, submitter: Any) -> None:
+    from azure.ai.ml import Input
+    from azure.ai.ml.dsl import pipeline
+    from azure.ai.ml.dsl._parallel_for import parallel_for
+
+    waiting = component("sleep ${{inputs.seconds}}", {"seconds": Input(type="integer")}, {"o": "uri_folder"})
+
+    @pipeline(default_compute="cpu-cluster")
+    def each() -> None:
+        loop = parallel_for(body=waiting(seconds=1), items=[{"seconds": 600}, {"seconds": 601}])
+        assert loop
+
+    name = ml_client.jobs.create_or_update(each(), skip_validation=True).name
+    loop = wait_for(lambda: submitter.steps(name).get("loop"))
+    wait_for(lambda: {step["status"] for step in submitter.steps(loop["runId"]).values()} == {"Running"})
+
+    ml_client.jobs.begin_cancel(name).wait()
+
+    assert ml_client.jobs.get(name).status == "Canceled"
+    assert submitter.steps(name)["loop"]["status"] == "Canceled"
+    assert {step["status"] for step in submitter.steps(loop["runId"]).values()} == {"Canceled"}

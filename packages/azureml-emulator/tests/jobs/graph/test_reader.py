@@ -337,50 +337,6 @@ def test_a_table_is_split_by_keys(keys: Any) -> None:
     assert settings.partition_keys == ("region", "shop")
 
 
-LOOPS = {
-    "no limit": ({"type": "do_while", "body": "${{parent.jobs.b}}"}, "max_iteration_count"),
-    "too high a limit": (
-        {"type": "do_while", "body": "${{parent.jobs.b}}", "limits": {"max_iteration_count": 1001}},
-        "from 1 to 1000",
-    ),
-    "an unknown body": ({"type": "do_while", "body": "${{parent.jobs.c}}"}, "unknown step 'c'"),
-    "a condition that is data": (
-        {"type": "do_while", "body": "${{parent.jobs.b}}", "condition": "out"},
-        "'out', which is not a boolean output",
-    ),
-    "a mapping of unknown outputs": (
-        {"type": "do_while", "body": "${{parent.jobs.b}}", "mapping": {"${{parent.jobs.b.outputs.x}}": ["rate"]}},
-        "mapping names 'x'",
-    ),
-    "items that are no objects": ({"type": "parallel_for", "body": "${{parent.jobs.b}}", "items": "[1]"}, "objects"),
-    "items that are no JSON": ({"type": "parallel_for", "body": "${{parent.jobs.b}}", "items": "x"}, "not JSON"),
-    "an item with an unknown input": (
-        {"type": "parallel_for", "body": "${{parent.jobs.b}}", "items": '[{"other": 1}]'},
-        "no input 'other'",
-    ),
-    "no condition": ({"type": "if_else", "true_block": "${{parent.jobs.b}}"}, "condition is missing"),
-    "no branch": ({"type": "if_else", "condition": "True"}, "names no step"),
-}
-
-
-@pytest.mark.parametrize(("control", "reason"), LOOPS.values(), ids=LOOPS.keys())
-def test_control_nodes_that_could_not_decide_are_refused(control: dict[str, Any], reason: str) -> None:
-    with pytest.raises(BadRequest, match=reason):
-        read({"b": node("make"), "n": control})
-
-
-def test_an_output_of_a_loop_cannot_be_registered() -> None:
-    loop = {
-        "type": "parallel_for",
-        "body": "${{parent.jobs.b}}",
-        "items": "[{}]",
-        "outputs": {"out": {"value": "${{parent.outputs.all}}", "type": "literal"}},
-    }
-
-    with pytest.raises(NotModelled, match="'all' of a loop"):
-        read({"b": node("make"), "n": loop}, outputs={"all": {"assetName": "a"}})
-
-
 @pytest.mark.parametrize("task", ["import_data", "export_data"])
 def test_imports_and_exports_are_refused_by_name(task: str) -> None:
     with pytest.raises(NotModelled, match=f"with the task {task}"):

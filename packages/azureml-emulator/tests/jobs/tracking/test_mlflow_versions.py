@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 import azureml_emulator
-from azureml_emulator.jobs.tracking import mlflow_server
-from azureml_emulator.kernel.errors import Unavailable
+from azureml_emulator.jobs.tracking import mlflow_versions
+from azureml_emulator.kernel.errors import NotModelled
 from azureml_emulator.serving.servers import revision
 
 SOURCE = Path(azureml_emulator.__file__).parent
@@ -27,9 +27,9 @@ PROJECT = SOURCE.parents[1] / "pyproject.toml"
 
 def test_mlflow_3_is_an_asgi_application_and_mlflow_2_a_wsgi_one(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
-    assert mlflow_server.server_arguments(tmp_path, 5000)[0] == "gunicorn"
+    assert mlflow_versions.server_arguments(tmp_path, 5000)[0] == "gunicorn"
     (tmp_path / "server" / "fastapi_app.py").touch()
-    assert mlflow_server.server_arguments(tmp_path, 5000)[0] == "uvicorn"
+    assert mlflow_versions.server_arguments(tmp_path, 5000)[0] == "uvicorn"
 
 
 @pytest.mark.parametrize("version", ["22.0.0", "23.0.0", "25.0.3"])
@@ -44,12 +44,23 @@ def test_a_newer_gunicorn_opens_no_control_socket(version: str) -> None:
 
 @pytest.mark.parametrize(("mlflow", "sqlalchemy"), [("2.22.5", "2.0.58"), ("3.15.0", "2.1.9"), ("3.0.0rc1", "2.0.1")])
 def test_libraries_that_fit(mlflow: str, sqlalchemy: str) -> None:
-    mlflow_server.check_versions(mlflow, sqlalchemy)
+    mlflow_versions.check_versions(mlflow, sqlalchemy)
 
 
 def test_libraries_that_do_not_fit_are_named() -> None:
-    with pytest.raises(Unavailable, match=r"MLflow 2\.22\.5 cannot use .* Install 'sqlalchemy<2\.1'"):
-        mlflow_server.check_versions("2.22.5", "2.1.9")
+    with pytest.raises(NotModelled, match=r"MLflow 2\.22\.5 cannot use .* Install 'sqlalchemy<2\.1'"):
+        mlflow_versions.check_versions("2.22.5", "2.1.9")
+
+
+def test_runs_of_an_older_mlflow_are_upgraded_and_those_of_a_newer_one_refused(tmp_path: Path) -> None:
+    assert not mlflow_versions.needs_upgrade(tmp_path, "2.22.5")
+    mlflow_versions.mark_written(tmp_path, "2.22.5")
+    (tmp_path / mlflow_versions.DATABASE).touch()
+    assert not mlflow_versions.needs_upgrade(tmp_path, "2.22.4")
+    assert mlflow_versions.needs_upgrade(tmp_path, "3.15.0")
+    mlflow_versions.mark_written(tmp_path, "3.15.0")
+    with pytest.raises(NotModelled, match=r"written by MLflow 3\.15\.0.*Install 'mlflow==3\.15\.0'"):
+        mlflow_versions.needs_upgrade(tmp_path, "2.22.5")
 
 
 def test_every_package_that_is_imported_is_declared() -> None:

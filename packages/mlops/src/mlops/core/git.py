@@ -79,6 +79,11 @@ class Repository:
         listing = self._run("ls-files", "-z", "--", ".")
         return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
 
+    def untracked(self) -> tuple[PurePosixPath, ...]:
+        """The files below `folder` that git neither tracks nor ignores, as paths relative to it."""
+        listing = self._run("ls-files", "--others", "--exclude-standard", "-z", "--", ".")
+        return tuple(PurePosixPath(name) for name in listing.split("\0") if name)
+
     def files_at(self, revision: str, folder: PurePosixPath) -> tuple[PurePosixPath, ...]:
         """The files directly in a folder at a revision, as paths relative to `self.folder`; none if it is not there."""
         listing = self._output("ls-tree", "-z", "--name-only", revision, f"./{folder}/", strip=False) or ""

@@ -8,19 +8,24 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from mlops.cli.progress import say
 from mlops.core.errors import MachineError, ProjectError
-from mlops.core.layout import INFRASTRUCTURE_FOLDER
+from mlops.core.git import Repository
+from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
 from mlops.core.results import Block, Line, Result, Table
 from mlops.settings.project import Project
 
 # What all stages share; CI deploys it, and one stack per stage. The stack for the repository's protection needs an
 # administrator's token, which CI does not have.
 SHARED_STACK: Final = "shared"
-_TIMEOUT_SECONDS: Final = 300
+_TIMEOUT_SECONDS: Final = 600
+# What the program reads beside its own folder.
+_READ_FILES: Final = frozenset({PurePosixPath(PROJECT_FILE), PurePosixPath("releases/protection.yml")})
 _LAST_LINES: Final = 20
 
 
@@ -93,30 +98,42 @@ class PreviewResult(Result):
 
 
 def preview(project: Project, since: str) -> PreviewResult:
-    """Dry-run both revisions. Raises MachineError if one of them fails."""
-    folder = project.path(INFRASTRUCTURE_FOLDER)
-    command = [
-        "uv",
-        "run",
-        "--quiet",
-        "--directory",
-        str(folder),
-        "python",
-        "-m",
-        "inventory.changes",
-        "--since",
-        since,
-    ]
+    """Dry-run both revisions, unless git knows that nothing changed that the program reads.
+
+    Raises MachineError if the revision is unknown, or the program fails at one of them.
+    """
+    brought_up = (SHARED_STACK, *project.order)
+    if not _reads_a_change(Repository(project.root), since):
+        return PreviewResult(since, {}, brought_up)
+    folder = str(project.path(INFRASTRUCTURE_FOLDER))
+    say("installing the packages of infra/, unless they are there …")
+    _run(["uv", "sync", "--directory", folder], "uv sync --directory infra")
+    say(f"running the program of infra/ as it was at {since}, and as it is …")
+    program = ["uv", "run", "--quiet", "--directory", folder, "python", "-m", "inventory.changes", "--since", since]
+    done = _run(program, "uv run --directory infra pytest")
+    return PreviewResult(since, _CHANGES.validate_json(done), brought_up)
+
+
+def _reads_a_change(repository: Repository, since: str) -> bool:
+    """Whether a file that the program reads differs from that at a revision, or is new."""
+    found = (*repository.changed(since, None), *repository.untracked())
+    return any(path in _READ_FILES or INFRASTRUCTURE_FOLDER.name == path.parts[0] for path in found)
+
+
+def _run(command: list[str], more: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
+        raise MachineError(f"uv could not be started: {error}", "Check that uv is installed.") from error
+    except subprocess.TimeoutExpired as error:
         raise MachineError(
-            f"the infrastructure's program could not be started: {error}", "Check that uv is installed."
+            f"`{' '.join(command[:2])}` in infra/ did not end within {_TIMEOUT_SECONDS} s",
+            f"Run `{more}`, which shows where it stays; then run this again.",
         ) from error
     if done.returncode != 0:
         raise MachineError(
             "the infrastructure's program failed",
-            "Fix what it reports; `uv run --directory infra pytest` shows more.",
+            f"Fix what it reports; `{more}` shows more.",
             tuple(done.stderr.strip().splitlines()[-_LAST_LINES:]),
         )
-    return PreviewResult(since, _CHANGES.validate_json(done.stdout), (SHARED_STACK, *project.order))
+    return done.stdout

@@ -22,6 +22,7 @@ from mlops.audit.retraining_policy import retraining_reason
 from mlops.azure.collected_data import read_collected
 from mlops.azure.errors import explain
 from mlops.azure.workspace import WorkspaceClients
+from mlops.cli.progress import say
 from mlops.core.errors import InputError, MlopsError
 from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean
@@ -96,7 +97,10 @@ def judge(clients: WorkspaceClients, state: StageState, challenger: Challenger, 
     project = rules.project
     schema = read_project_schema(project.root)
     gates = read_gates(project.path(GATES_FILE), project.order, schema)
+    model = challenger.candidate.release.model
+    say(f"gates of {state.stage}: fetching what {model.name} {model.version} is measured with …")
     proposal = gather(clients, state, challenger, gates, task_of(schema))
+    say(f"gates of {state.stage}: measuring on {len(proposal.held_out):,} held-out rows …")
     return run_gates(replace(proposal, rules=rules.commit, rule_changes=rules.changes), gates)
 
 

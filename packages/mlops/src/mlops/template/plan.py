@@ -19,7 +19,8 @@ FORK: Final = (
     *("project.yml", "schema.yml", "components", "pipelines", "environments", "data", "endpoints", "extensions"),
     *("releases", "tests"),
 )
-UPSTREAM: Final = ("packages", "docs", "benchmarks", "examples", ".template.yml")
+CHANGELOG: Final = "CHANGELOG.md"
+UPSTREAM: Final = ("packages", "docs", "benchmarks", "examples", CHANGELOG, ".template.yml")
 _MEANINGS: Final[Mapping[Owner, str]] = {
     "fork": "yours: your edits stay",
     "platform": "your platform's: merged, settings stay",

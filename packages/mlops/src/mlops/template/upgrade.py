@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
 
@@ -25,7 +26,7 @@ from mlops.core.programs import run_program
 from mlops.template.detach import FOLDER, lock, tracked_texts
 from mlops.template.merging import LOCK, REFS, TemplateRepository, chosen
 from mlops.template.origin import TEMPLATE_FILE, Pins, TemplateOrigin, read_pins, wheel_versions, write_pins
-from mlops.template.plan import Entry, Kind, Plan, UpgradeResult, entries_between, file_changes
+from mlops.template.plan import CHANGELOG, Entry, Kind, Plan, UpgradeResult, entries_between, file_changes
 
 # Finishes an upgrade below a root, from a version, by the new version's code; returns what it changed.
 Finish = Callable[[Path, str], Sequence[str]]
@@ -196,13 +197,13 @@ def _plan(repository: TemplateRepository, begun: InProgress) -> Plan:
 
 
 def _entries(repository: TemplateRepository, begun: InProgress) -> list[Entry]:
-    paths = [PurePosixPath(name) for name in repository.names(begun.target) if name.startswith(f"{FOLDER}/")]
-    files = [path for path in paths if path.name == "CHANGELOG.md"]
+    names = repository.names(begun.target)
+    files = [PurePosixPath(name) for name in names if name == CHANGELOG or fnmatch(name, f"{FOLDER}/*/{CHANGELOG}")]
     return [
         entry
         for file in files
         for entry in entries_between(
-            file.parent.name, repository.read(begun.target, file) or "", begun.before, begun.after
+            file.parent.name or "template", repository.read(begun.target, file) or "", begun.before, begun.after
         )
     ]
 

@@ -64,7 +64,8 @@ class ControlFlowReader:
         return self._parallel_for(read, types, waits_for)
 
     def _do_while(self, read: ReadBody, types: dict[str, str], waits_for: frozenset[str], inputs: set[str]) -> DoWhile:
-        condition = _port(self._node["condition"]) if self._node.get("condition") else None
+        given = self._node.get("condition")
+        condition = None if given is None or str(given).lower() == "true" else _port(given)
         if condition is not None and types.get(condition) not in VALUE_TYPES:
             raise self._wrong("condition", f"is '{condition}', which is not a boolean output of its body")
         mapping = {}
@@ -74,12 +75,16 @@ class ControlFlowReader:
             if unknown:
                 raise self._wrong("mapping", f"names '{unknown[0]}', which its body does not have")
             mapping[_port(output)] = targets
+        first = read("0", {})
+        unwritten = sorted({*mapping, *({condition} if condition else ())} - first.outputs.keys())
+        if unwritten:
+            raise self._wrong("body", f"has no step that writes its output '{unwritten[0]}'")
         return DoWhile(
             self._where,
             waits_for,
             read=read,
             output_types=types,
-            checked=(read("0", {}),),
+            checked=(first,),
             condition=condition,
             mapping=mapping,
             limit=self._count((self._node.get("limits") or {}).get("max_iteration_count"), "max_iteration_count"),

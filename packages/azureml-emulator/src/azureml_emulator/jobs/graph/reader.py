@@ -156,6 +156,8 @@ class _Reader:
         """The outputs of the job that loops write. Raises NotModelled where they ask for a path or a registration."""
         found = {name: source for name, source in self._bindings.written(root).items() if source.step in self.controls}
         for name in found:
+            if name not in root.outputs:
+                raise refuse(f"A loop writes the unknown output '{name}' of the pipeline.", f"outputs.{name}")
             if root.outputs[name].get("uri") or _registrations(root.outputs[name], "uri_folder"):
                 raise NotModelled(f"The emulator neither registers the output '{name}' of a loop nor chooses its path.")
         return found

@@ -15,6 +15,7 @@ from yarl import URL
 from azureml_emulator.jobs.tracking.external_runs import ExternalRuns
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.jobs.tracking.mlflow_versions import has_logged_models
 from azureml_emulator.kernel.errors import EmulatorError, Unavailable
 from azureml_emulator.kernel.resource_id import Scope
 
@@ -67,7 +68,7 @@ class Gateway:
 
     def answers_itself(self, path: str) -> bool:
         """Whether a request is for what this MLflow does not have, so that `exchange` answers it."""
-        return api_route(path).startswith(_LOGGED_MODELS) and not self._server.has_logged_models
+        return api_route(path).startswith(_LOGGED_MODELS) and not has_logged_models()
 
     async def _hear(self, scope: Scope, route: str, body: bytes, reply: bytes) -> None:
         try:

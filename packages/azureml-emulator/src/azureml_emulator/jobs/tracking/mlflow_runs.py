@@ -16,7 +16,7 @@ from azureml_emulator.jobs.definitions.states import CANCELED, COMPLETED, State
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import Unavailable
+from azureml_emulator.kernel.errors import EmulatorError, Unavailable
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.storage.run_artifacts import RunArtifacts
 
@@ -64,7 +64,7 @@ class Tracking:
                 "tags": [{"key": key, "value": value} for key, value in tags.items()],
             }
             reply = await self._post("runs/create", body)
-        except (TrackingFailed, Unavailable, aiohttp.ClientError, TimeoutError) as error:
+        except (TrackingFailed, EmulatorError, aiohttp.ClientError, TimeoutError) as error:
             _log.warning("no MLflow run for job %s: %s", job, error)
             return None
         run = reply["run"]["info"]["run_id"]
@@ -151,7 +151,7 @@ class Tracking:
             return
         try:
             await self._server.ready()
-        except Unavailable as error:
+        except EmulatorError as error:
             _log.warning("runs stay open: %s", error)
             return
         for run, state in runs.items():

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import logging
 import os
-import re
 import socket
 import sys
 from http import HTTPStatus
@@ -20,9 +18,10 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
+from azureml_emulator.jobs.tracking import mlflow_versions
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.kernel.background import keep_running, run_once
-from azureml_emulator.kernel.errors import Unavailable
+from azureml_emulator.kernel.errors import EmulatorError, Unavailable
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.settings import LOOPBACK
 from azureml_emulator.kernel.store import Store
@@ -34,10 +33,6 @@ _POLL_SECONDS = 0.1
 _START_SECONDS = 120.0
 _MAX_STARTS = 5
 _FOLDER_MODE = 0o700
-# Requests that MLflow 2 handles at once, in its one process.
-_THREADS = 8
-_LOGGED_MODELS_SINCE = (3, 0)
-_TOO_NEW_FOR_MLFLOW_2 = (2, 1)
 _log = logging.getLogger(__name__)
 
 
@@ -75,20 +70,16 @@ class MlflowServer:
     async def ready(self, seconds: float = _START_SECONDS) -> str:
         """Wait until it is ready, starting it if needed. Returns its address.
 
-        Raises Unavailable after `seconds`, and at once where the installed libraries cannot run it.
+        Raises Unavailable after `seconds`, and NotModelled at once where what is installed cannot run it.
         """
-        check_libraries()
+        mlflow_versions.check_libraries()
+        mlflow_versions.needs_upgrade(self._folder, version("mlflow"))
         self.open()
         try:
             await asyncio.wait_for(self._ready.wait(), seconds)
         except TimeoutError as error:
             raise Unavailable(f"MLflow is not ready. See its log: {self._folder / 'server.log'}.") from error
         return self.address
-
-    @property
-    def has_logged_models(self) -> bool:
-        """Whether this MLflow has models outside of runs' artifacts, which came with MLflow 3."""
-        return _numbers(version("mlflow")) >= _LOGGED_MODELS_SINCE
 
     def choose_port(self) -> int:
         """Choose the port of the public address: that of last time if it is free."""
@@ -101,6 +92,12 @@ class MlflowServer:
         return f"{self.public}{scope.id}"
 
     async def _keep_running(self) -> None:
+        try:
+            mlflow_versions.check_libraries()
+            await self._upgrade()
+        except EmulatorError as error:
+            _log.error("MLflow is not started: %s", error.message)
+            return
         for _ in range(_MAX_STARTS):
             port = free_port(0)
             self.address = f"http://{LOOPBACK}:{port}"
@@ -117,13 +114,31 @@ class MlflowServer:
             _log.warning("MLflow exited with code %s; restarting it", code)
         _log.error("MLflow exited %d times and is not restarted; see %s", _MAX_STARTS, self._folder / "server.log")
 
+    async def _upgrade(self) -> None:
+        """Bring a database that an older MLflow wrote up to date."""
+        if mlflow_versions.needs_upgrade(self._folder, version("mlflow")):
+            command = [sys.executable, "-m", *mlflow_versions.upgrade_arguments()]
+            log = self._folder / "server.log"
+            upgrade = await self._processes.spawn(
+                f"{_IDENTIFIER} upgrade", command, folder=self._folder, environment=os.environ, log=log
+            )
+            try:
+                code = await upgrade.wait()
+            except asyncio.CancelledError:
+                await upgrade.stop()
+                raise
+            if code != 0:
+                _log.error("MLflow's database was not upgraded (exit code %d); see %s", code, log)
+                return
+        mlflow_versions.mark_written(self._folder, version("mlflow"))
+
     async def _spawn(self, port: int) -> RunningProcess:
         # `mlflow server` imports everything twice, once in a process that only waits, so its application is run
         # directly. It runs in its own folder, so that special characters of the path never get into a URI. The
         # variables are those that the command would set (mlflow.server).
         environment = {
             **os.environ,
-            "_MLFLOW_SERVER_FILE_STORE": "sqlite:///mlflow.db",
+            "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{mlflow_versions.DATABASE}",
             "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
             "_MLFLOW_SERVER_ARTIFACT_DESTINATION": "artifacts",
             "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
@@ -132,7 +147,7 @@ class MlflowServer:
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "DO_NOT_TRACK": "true",
         }
-        command = [sys.executable, "-m", *server_arguments(mlflow_folder(), port)]
+        command = [sys.executable, "-m", *mlflow_versions.server_arguments(mlflow_versions.mlflow_folder(), port)]
         return await self._processes.spawn(
             _IDENTIFIER,
             command,
@@ -148,42 +163,6 @@ class MlflowServer:
                     if reply.status == HTTPStatus.OK:
                         return
             await asyncio.sleep(_POLL_SECONDS)
-
-
-def mlflow_folder() -> Path:
-    """The folder of the installed MLflow, which is not imported. Raises Unavailable where there is none."""
-    found = importlib.util.find_spec("mlflow")
-    if found is None or found.origin is None:
-        raise Unavailable("MLflow is not installed in the interpreter that runs the emulator. Install mlflow.")
-    return Path(found.origin).parent
-
-
-def check_libraries() -> None:
-    """Raise Unavailable where MLflow is missing, or SQLAlchemy is too new for it."""
-    mlflow_folder()
-    check_versions(version("mlflow"), version("sqlalchemy"))
-
-
-def check_versions(mlflow: str, sqlalchemy: str) -> None:
-    """Raise Unavailable where MLflow's store does not work with SQLAlchemy in these versions."""
-    if _numbers(mlflow) < _LOGGED_MODELS_SINCE and _numbers(sqlalchemy) >= _TOO_NEW_FOR_MLFLOW_2:
-        raise Unavailable(
-            f"MLflow {mlflow} cannot use SQLAlchemy {sqlalchemy}. "
-            "Install 'sqlalchemy<2.1' into the interpreter that runs the emulator, and restart it."
-        )
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", text)[:2])
-
-
-def server_arguments(mlflow: Path, port: int) -> list[str]:
-    """The module and the arguments that run MLflow's server. MLflow 3 is an ASGI application, MLflow 2 a WSGI one."""
-    if (mlflow / "server" / "fastapi_app.py").is_file():
-        options = ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
-        return ["uvicorn", *options, "mlflow.server.fastapi_app:app"]
-    options = ["--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--threads", str(_THREADS)]
-    return ["gunicorn", *options, "--log-level", "warning", "mlflow.server:app"]
 
 
 def free_port(preferred: int) -> int:

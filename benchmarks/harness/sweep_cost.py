@@ -1,14 +1,11 @@
-"""Measures what a sweep on the emulator costs: 20 trials, 2 at a time, against the same trainings in a loop.
+"""What a sweep on the emulator costs: trials, two at a time, against the same trainings in a loop.
 
 Processor time, not wall time, so that a busy machine says the same. The loop runs the train step's program as a fresh
 process with the parameters of each trial; both log to the same MLflow server. Linux only.
-
-    uv run python benchmarks/sweep.py
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -21,18 +18,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.figures import Figure, report
-from harness.local_emulator import POLL_SECONDS, emulator, mlflow_address, start_emulator, workspace
+from harness.figures import Figure
+from harness.local_emulator import POLL_SECONDS, emulator, mlflow_address, workspace
 from harness.processor_time import tree_seconds
-
 from mlops.core.layout import SCHEMA_FILE
 from mlops.init.baseline import StepCommand, step_commands
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
-ROOT = Path(__file__).resolve().parent.parent
-TRIALS, CONCURRENT = 20, 2
+ROOT = Path(__file__).resolve().parents[2]
+CONCURRENT = 2
 LIMIT = 1.2
 TRAIN_STEP = "train_model"
 TERMINAL = ("Completed", "Failed", "Canceled")
@@ -44,24 +40,7 @@ SPACE = {
 }
 
 
-def main() -> int:
-    """Measure and print."""
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--trials", type=int, default=TRIALS, help=f"trials of the sweep, by default {TRIALS}")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        state = Path(folder) / "emulator"
-        os.environ.update(start_emulator(state))
-        try:
-            figures = compare(Path(folder), state, arguments.trials)
-        finally:
-            emulator("stop", state)
-    return report(f"A sweep of {arguments.trials} trials", figures, as_json=arguments.json)
-
-
-def compare(folder: Path, state: Path, trials: int) -> list[Figure]:
+def sweep_figures(folder: Path, state: Path, trials: int) -> list[Figure]:
     """Run the sweep, then the loop with the parameters of its trials; the processor time of each in seconds."""
     data, tracking = folder / "sample.csv", {"MLFLOW_TRACKING_URI": mlflow_address(state)}
     generate = [sys.executable, ROOT / "data" / "generate_sample.py", "--out", data]
@@ -145,7 +124,3 @@ def run(step: StepCommand, words: list[str], variables: Mapping[str, str]) -> No
     done = subprocess.run(words, cwd=step.code, env=environment, check=False, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{shlex.join(words)} failed:\n{done.stderr}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
