@@ -95,12 +95,8 @@ def test_a_sweep_has_what_azure_fills_in(submitter: Any, sweep: Callable[..., di
     submitter.wait(name)
     found = document(submitter, name)
     assert found["objective"] == {"goal": "Maximize", "primaryMetric": "score"}
-    assert found["samplingAlgorithm"] == {
-        "samplingAlgorithmType": "Random",
-        "rule": "Random",
-        "seed": None,
-        "logbase": None,
-    }
+    filled = {"samplingAlgorithmType": "Random", "rule": "Random", "seed": None, "logbase": None}
+    assert found["samplingAlgorithm"] == filled
     assert found["earlyTermination"] is None
     assert found["trial"]["resources"]["instanceCount"] == 1
     assert found["properties"]["primary_metric_config"] == '{"name":"score","goal":"maximize"}'
