@@ -172,12 +172,12 @@ class AuditLog:
         return any(int(asset.version or 0) == number for asset in self._client.data.list(name=_ASSET))
 
 
-def anchor_tag(stage: str, record: Record) -> dict[str, str]:
-    """The tag that notes a stage's newest record on a model version."""
-    return {_ANCHOR_TAG.format(stage): anchor_text(record)}
+def anchor_tag(client: MLClient, stage: str, record: Record) -> dict[str, str]:
+    """The tag that notes a stage's newest record, in a workspace, on a model version."""
+    return {_ANCHOR_TAG.format(stage): anchor_text(record, client.workspace_name or "")}
 
 
-def noted_anchors(models: MLClient, model: str, stage: str) -> tuple[Anchor, ...]:
+def noted_anchors(client: MLClient, models: MLClient, model: str, stage: str) -> tuple[Anchor, ...]:
     """What the versions of a model, in the registry or the workspace that has them, note of a stage's log."""
     try:
         versions = list(models.models.list(name=model, list_view_type=ListViewType.ALL))
@@ -185,7 +185,8 @@ def noted_anchors(models: MLClient, model: str, stage: str) -> tuple[Anchor, ...
         return ()
     tag = _ANCHOR_TAG.format(stage)
     noted = [(each.version, (each.tags or {}).get(tag, "")) for each in versions]
-    found = [parse_anchor(text, f"version {version} of model {model}") for version, text in noted]
+    workspace = client.workspace_name or ""
+    found = [parse_anchor(text, workspace, f"version {version} of model {model}") for version, text in noted]
     return tuple(each for each in found if each)
 
 
@@ -212,7 +213,8 @@ def read_history(clients: WorkspaceClients, stage: str) -> StageHistory:
     anchors: tuple[Anchor, ...] = ()
     unanchored = None
     try:
-        anchors = noted_anchors(clients.models(stage), clients.project.settings.model, stage)
+        client, models = clients.stage(stage), clients.models(stage)
+        anchors = noted_anchors(client, models, clients.project.settings.model, stage)
     except (AzureError, MlopsError) as error:
         explained = error if isinstance(error, MlopsError) else explain(error)
         unanchored = explained.message if explained else str(error)
