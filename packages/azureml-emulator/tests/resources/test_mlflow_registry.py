@@ -147,6 +147,18 @@ def test_files_of_a_version_are_read_but_not_changed(
         assert plain.get(f"{uri}/weights.txt", headers={"Host": "evil.example"}).status_code == 403
 
 
+def test_pages_of_other_sites_change_nothing(ask: Ask, registered: str) -> None:
+    uri = ask("GET", "model-versions/get-download-uri", name=registered, version="1").json()["artifact_uri"]
+    url = f"{uri.partition('/api/')[0]}/api/2.0/mlflow/registered-models/set-tag"
+    with httpx.Client(trust_env=False) as plain:
+        for origin, status in (("http://evil.example", 403), ("null", 403), (uri.partition("/api/")[0], 200)):
+            body = {"name": registered, "key": "k", "value": origin}
+            # The bare address is that of the default workspace, which is the one of this test.
+            assert plain.post(url, json=body, headers={"Origin": origin}).status_code == status
+    model = ask("GET", "registered-models/get", name=registered).json()["registered_model"]
+    assert [tag["value"] for tag in model["tags"]] == [uri.partition("/api/")[0]]
+
+
 @pytest.mark.parametrize(
     ("method", "route", "given", "status", "code"),
     [

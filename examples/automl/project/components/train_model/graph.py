@@ -71,9 +71,11 @@ def _converted(model: Any, columns: int, *, classifies: bool) -> Any:
             target_opset=OPSET,
             **({"zipmap": False} if classifies else {}),
         )
+    # Any: skl2onnx annotates its own tensor types as sequences of numbers.
+    inputs: Any = [(INPUT, MatrixType([None, columns]))]
     return to_onnx(
         model,
-        initial_types=[(INPUT, MatrixType([None, columns]))],
+        initial_types=inputs,
         options={id(model): {"zipmap": False}} if classifies else None,
         target_opset={"": OPSET, "ai.onnx.ml": ML_OPSET},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from azureml_emulator.kernel.behaviours import Stored, VersionBehaviour
@@ -60,11 +61,11 @@ class Environments(VersionBehaviour):
     """Environment versions, whose conda file is kept as JSON."""
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Store a version."""
+        """Store a version. The service answers every one as created, also when it existed."""
         properties = body.get("properties", {})
         if properties.get("condaFile") is not None:
             body = {**body, "properties": {**properties, "condaFile": conda_file(properties["condaFile"])}}
-        return await super().put(kind, path, body)
+        return replace(await super().put(kind, path, body), created=True)
 
 
 def _with_registry(specification: dict[str, Any], scope: Scope) -> dict[str, Any]:

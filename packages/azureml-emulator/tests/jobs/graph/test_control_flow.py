@@ -168,7 +168,7 @@ def test_a_loop_cannot_write_an_unknown_output() -> None:
 
 
 def test_a_condition_that_no_step_of_the_body_writes_is_refused() -> None:
-    body = {**BODY, "outputs": {**BODY["outputs"], "more": {"type": "boolean"}}}
+    body = {**BODY, "outputs": {"out": {"type": "uri_folder"}, "more": {"type": "boolean"}}}
     control = {"type": "do_while", "body": "${{parent.jobs.b}}", "condition": "more"}
     jobs = {
         "b": {"type": "pipeline", "componentId": "body", "inputs": {"rate": {"value": "1"}}},

@@ -353,4 +353,6 @@ def test_a_copy_of_several_inputs_needs_a_mode() -> None:
     given = {name: {"uri": "azureml:d:1", "job_input_type": "uri_folder"} for name in ("one", "two")}
 
     with pytest.raises(BadRequest, match="merge_with_overwrite, fail_if_conflict"):
-        read_pipeline({"jobs": {"c": {"type": "data_transfer", "componentId": "c", "inputs": given}}}, {"c": copy}.get)
+        read_pipeline(
+            {"jobs": {"c": {"type": "data_transfer", "componentId": "c", "inputs": given}}}, {"c": copy}.__getitem__
+        )

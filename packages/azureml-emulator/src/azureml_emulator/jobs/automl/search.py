@@ -135,7 +135,7 @@ class AutomlSearch:
 
 def missing_packages(names: Sequence[str]) -> str | None:
     """What to install for AutoML, as a sentence; None when all packages are there."""
-    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    missing = [name for name in names if not _is_installed(name)]
     if not missing:
         return None
     return (
@@ -143,3 +143,10 @@ def missing_packages(names: Sequence[str]) -> str | None:
         "`automl`: in this repository by `uv sync --group automl`, elsewhere by "
         "`pip install 'mlops-template-azureml-emulator[automl]'`. Then start the emulator and submit the job again."
     )
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

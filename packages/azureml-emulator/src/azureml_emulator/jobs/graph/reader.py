@@ -14,6 +14,7 @@ from azureml_emulator.jobs.definitions.control_flow import CONTROL_KINDS, IF_ELS
 from azureml_emulator.jobs.definitions.distribution import Distribution
 from azureml_emulator.jobs.definitions.steps import (
     DATA_TYPES,
+    VALUE_TYPES,
     Data,
     FromStep,
     Gate,
@@ -301,6 +302,8 @@ def _registrations(given: dict[str, Any], kind: str) -> tuple[Registration, ...]
     if not name:
         return ()
     version = field_of(given, "assetVersion") or given.get("version")
+    if kind in VALUE_TYPES:
+        raise refuse(f"An output of type {kind} cannot be registered as '{name}': only data and models can.", "outputs")
     kind_of(asset_kind(kind)).check_name(str(name))
     return (Registration(str(name), str(version) if version else None),)
 
