@@ -73,7 +73,7 @@ def test_gates_and_rollout_say_what_they_could_not_measure(fork: Fork, shown: di
     history = fork.document("history", connected=True)["stages"]["prod"]["records"]
     released = history[-1]["event"]
 
-    assert [record["event"]["kind"] for record in history] == ["promotion", "gate", "rollout"]
+    assert [record["event"]["kind"] for record in history] == ["promotion", "gate", "rollout", "rollout"]
     assert "4 not measured: no online endpoint" in history[1]["event"]["reason"]
     assert {name for name, value in history[1]["event"]["evidence"].items() if value == "None"} >= NOT_MEASURED
     assert released["step"] == "finish"
@@ -147,8 +147,11 @@ def test_wrong_code_never_becomes_the_default_and_a_rollback_returns_to_the_mode
     history = fork.document("history", connected=True)["stages"]["dev"]
     assert history["breaks"] == []
     assert [(each["event"]["kind"], each["event"]["step"]) for each in history["records"]] == [
+        ("rollout", "begin"),
         ("rollout", "finish"),
+        ("rollout", "begin"),
         ("rollback", "golden rows"),
+        ("rollout", "begin"),
         ("rollout", "finish"),
         ("rollback", "by hand"),
     ]
