@@ -31,7 +31,7 @@ from model_package.schema import BINARY_CLASSIFICATION, REGRESSION, Decision, Sc
 from model_package.statistics.bootstrap import point_values
 from model_package.steps.sklearn_model import fitting_threads, save_model
 from model_package.steps.table_model import Doubles, TableModel, class_probabilities
-from model_package.steps.tracking import record
+from model_package.steps.tracking import record, report_progress
 from model_package.tasks import base_task, task_of
 
 CHOSEN_BY = "maximum F1 on rows that were held out from training"
@@ -267,7 +267,7 @@ def main() -> int:
     rounds = count(1)
     with fitting_threads(len(train.target)):
         # A sweep stops a training that falls behind (pipelines/tune.yml).
-        trained = fit(train, validation, schema, tuning, lambda found: record(metrics=found, step=next(rounds)))
+        trained = fit(train, validation, schema, tuning, lambda found: report_progress(found, next(rounds)))
     document: dict[str, Any] = {"tuning": asdict(tuning), "calibration": trained.calibration.as_document()}
     if base_task(schema) == BINARY_CLASSIFICATION:
         decision = Decision(choose_threshold(trained.target, trained.answer), CHOSEN_BY)

@@ -48,6 +48,11 @@ KNOWN = (
         "The service answers a step of a pipeline without properties: the SDK then asks for its run.",
     ),
     Known(
+        "workspaces_jobs",
+        "exitScore: ",
+        "The schema has a whole number for the score of AutoML to stop at; every metric is a fraction.",
+    ),
+    Known(
         "datastores",
         "'secrets' is a required property",
         "A reply never shows secrets; a template has to give them.",

@@ -172,9 +172,8 @@ class Emulator:
         self.schedules = Schedules(self.store, self.clock, self.jobs.behaviour, self.jobs.records)
 
     def _create_mlflow(self) -> None:
-        """Models, MLflow's view of them, and MLflow's public address."""
+        """MLflow's view of models, and MLflow's public address."""
         settings = self.settings
-        self.models = Models(self.store, self.clock, self.access, self.blobs, self.uploads, self.locator)
         self.containers = ContainerBehaviour(self.store, self.clock)
         writer = VersionWriter(
             self.store,

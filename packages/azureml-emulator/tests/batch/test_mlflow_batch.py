@@ -95,6 +95,9 @@ def test_csv_and_parquet_are_scored_row_by_row(ml_client: Any, invoke: Callable[
     folder.mkdir()
     (folder / "a.csv").write_text("price,count\n1.5,2\n10,3\n")
     pd.DataFrame({"count": [4], "price": [0.25]}).to_parquet(folder / "b.parquet")
+    # and a folder below, which Azure does not explore
+    (folder / "below").mkdir()
+    (folder / "below" / "c.csv").write_text("price,count\n1,1\n")
     # when they are scored
     job = invoke(folder)
     # then the predictions are in Azure's format

@@ -232,14 +232,11 @@ def test_datastores_are_created_used_and_deleted(ml_client: Any, name: str, tmp_
         ml_client.datastores.delete("workspaceblobstore")
 
 
-def test_other_kinds_of_datastores_are_not_modelled(ml_client: Any, name: str) -> None:
-    from azure.ai.ml.entities import AzureFileDatastore
-    from azure.core.exceptions import HttpResponseError
-
-    with pytest.raises(HttpResponseError, match="not 'AzureFile'"):
-        ml_client.datastores.create_or_update(
-            AzureFileDatastore(name=name, account_name="account", file_share_name="share")
-        )
+def test_other_kinds_of_datastores_are_not_modelled(
+    http: Any, workspace: str, name: str, assert_azure_error: Any
+) -> None:
+    reply = http.put(f"{workspace}/datastores/{name}", json={"properties": {"datastoreType": "Hdfs"}})
+    assert_azure_error(reply, 501, "NotImplemented", "not 'Hdfs'")
 
 
 def test_clusters(ml_client: Any, name: str) -> None:

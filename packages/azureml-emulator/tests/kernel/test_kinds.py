@@ -35,18 +35,18 @@ def ask(emulator: Emulator, *requests: tuple[str, str, dict[str, Any] | None]) -
     return asyncio.run(run())
 
 
-@pytest.mark.parametrize("more", [(), asset("featureSets", "specification")], ids=["without", "with"])
+@pytest.mark.parametrize("more", [(), asset("prompts", "specification")], ids=["without", "with"])
 def test_an_asset_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: tuple[Kind, ...]) -> None:
     # given a table with or without one more asset
     add(monkeypatch, *more)
 
     # when a version of it is stored, changed and read
-    versions = "/featureSets/f/versions"
+    versions = "/prompts/f/versions"
     made, changed, container, listed = ask(
         Emulator(Settings(state=tmp_path), BASE_URL),
         ("PUT", f"{versions}/1", {"properties": {"specification": "first"}}),
         ("PUT", f"{versions}/1", {"properties": {"specification": "second"}}),
-        ("GET", "/featureSets/f", None),
+        ("GET", "/prompts/f", None),
         ("GET", versions, None),
     )
 

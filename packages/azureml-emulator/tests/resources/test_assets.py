@@ -230,6 +230,22 @@ def test_a_component_can_be_described_anew_but_not_changed(ml_client: Any, compo
         assert (refused.value.status_code, "(UserError)" in str(refused.value)) == (400, True)
 
 
+def test_the_steps_of_a_pipeline_component_cannot_be_changed(
+    http: Any, workspace: str, name: str, assert_azure_error: Any
+) -> None:
+    # given a pipeline component, whose answers have no steps
+    version = f"{workspace}/components/{name}/versions/1"
+    step = {"type": "command", "componentId": "azureml:first:1", "inputs": {"x": {"value": True}}}
+    specification = {"type": "pipeline", "name": name, "version": "1", "jobs": {"a": step}}
+    first = http.put(version, json={"properties": {"componentSpec": specification}}).json()["properties"]
+    # when it is sent back as it was read, as it was written, and with another step
+    again = [first["componentSpec"], specification, {**specification, "jobs": {"b": step}}]
+    read, written, other = (http.put(version, json={"properties": {"componentSpec": each}}) for each in again)
+    # then only the other step is refused
+    assert [reply.status_code for reply in (read, written)] == [200, 200]
+    assert_azure_error(other, 400, "UserError", f'component {name} since field "jobs" is immutable')
+
+
 def test_an_anonymous_component_is_known_by_its_content(ml_client: Any, component_file: Path) -> None:
     from azure.ai.ml import load_component
 

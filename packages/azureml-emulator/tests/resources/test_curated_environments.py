@@ -69,6 +69,22 @@ def test_jobs_and_steps_take_them_by_name(ml_client: Any, reference: str) -> Non
         assert ml_client.jobs.get(name).status == "Completed"
 
 
+@pytest.mark.parametrize(("given", "version"), [(":33", "33"), ("@latest", "1")], ids=["version", "label"])
+def test_components_have_them_with_their_registry(http: Any, workspace: str, given: str, version: str) -> None:
+    reference = f"azureml:{RESERVED}{given}"
+    specification = {
+        "command": {"type": "command", "command": "echo", "environment": reference},
+        "parallel": {"type": "parallel", "task": {"type": "run_function", "environment": reference}},
+    }
+    kept = {}
+    for kind, sent in specification.items():
+        path = f"{workspace}/components/curated-{kind}/versions/{version}"
+        found = http.put(path, json={"properties": {"componentSpec": sent}}).json()["properties"]["componentSpec"]
+        kept[kind] = found.get("environment") or found["task"]["environment"]
+    long = f"azureml://registries/azureml/environments/{RESERVED}/versions/{version}"
+    assert kept == dict.fromkeys(specification, long)
+
+
 def test_a_job_with_an_unknown_environment_is_refused(ml_client: Any) -> None:
     from azure.ai.ml import command
     from azure.core.exceptions import HttpResponseError

@@ -147,6 +147,18 @@ def test_files_of_a_version_are_read_but_not_changed(
         assert plain.get(f"{uri}/weights.txt", headers={"Host": "evil.example"}).status_code == 403
 
 
+def test_pages_of_other_sites_change_nothing(ask: Ask, registered: str) -> None:
+    uri = ask("GET", "model-versions/get-download-uri", name=registered, version="1").json()["artifact_uri"]
+    url = f"{uri.partition('/api/')[0]}/api/2.0/mlflow/registered-models/set-tag"
+    with httpx.Client(trust_env=False) as plain:
+        for origin, status in (("http://evil.example", 403), ("null", 403), (uri.partition("/api/")[0], 200)):
+            body = {"name": registered, "key": "k", "value": origin}
+            # The bare address is that of the default workspace, which is the one of this test.
+            assert plain.post(url, json=body, headers={"Origin": origin}).status_code == status
+    model = ask("GET", "registered-models/get", name=registered).json()["registered_model"]
+    assert [tag["value"] for tag in model["tags"]] == [uri.partition("/api/")[0]]
+
+
 @pytest.mark.parametrize(
     ("method", "route", "given", "status", "code"),
     [
@@ -189,8 +201,12 @@ def test_a_registry_has_mlflows_view_too(
 
     (tmp_path / "m.txt").write_text("m")
     registry_client.models.create_or_update(Model(name=name, path=str(tmp_path / "m.txt"), version="1"))
-    registry = f"{workspace.partition('/workspaces/')[0]}/registries/{emulator.variables['AZUREML_REGISTRY_NAME']}"
-    for spelled in (registry, registry.replace("registries/r", "registries/R")):
-        url = f"/mlflow/v2.0{spelled}/api/2.0/mlflow/registered-models/get"
-        found = http.get(url, params={"name": name}).json()["registered_model"]
+    named = emulator.variables["AZUREML_REGISTRY_NAME"]
+    for spelled in (named, named.upper()):
+        base = f"/mlflow/v1.0{workspace.partition('/workspaces/')[0]}/registries/{spelled}/api/2.0/mlflow"
+        found = http.get(f"{base}/registered-models/get", params={"name": name}).json()["registered_model"]
         assert [each["version"] for each in found["latest_versions"]] == ["1"]
+        asked = {"name": name, "version": "1"}
+        uri = http.get(f"{base}/model-versions/get-download-uri", params=asked).json()["artifact_uri"]
+        assert httpx.get(f"{uri}/m.txt", trust_env=False).text == "m"
+    assert http.get(f"{base}/experiments/search").status_code == 501

@@ -113,6 +113,6 @@ def test_an_environment_is_answered_as_the_service_keeps_it(http: Any, workspace
     # then the file is JSON, and what the service fills in is there
     assert json.loads(made["condaFile"]) == {"name": "e", "dependencies": ["python=3.8", {"pip": ["mlflow"]}]}
     assert (made["osType"], made["environmentType"], made["tags"]) == ("Linux", "UserCreated", {})
-    # and the same file, or another build context, is no other content
+    # and the same file, or another build context, is no other content; Azure answers 201 again
     for again in (properties, made, {**properties, "build": {"contextUri": "https://a/b"}}):
-        assert http.put(path, json={"properties": again}).status_code == 200
+        assert http.put(path, json={"properties": again}).status_code == 201

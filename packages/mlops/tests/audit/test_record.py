@@ -97,7 +97,7 @@ def test_what_is_no_record_is_a_break(text: str, reason: str) -> None:
 def test_a_tail_that_was_cut_shows_by_what_was_noted_elsewhere() -> None:
     # given the newest record, noted on the model that was rolled out
     records = chain(5)
-    anchor = parse_anchor(anchor_text(records[4]), "version 2 of model credit")
+    anchor = parse_anchor(anchor_text(records[4], "mlw-prod"), "mlw-prod", "version 2 of model credit")
     assert anchor
     assert contradictions(records, [anchor]) == ()
 
@@ -113,9 +113,12 @@ def test_a_tail_that_was_cut_shows_by_what_was_noted_elsewhere() -> None:
     assert contradictions(forged, [anchor]) == (Break(5, "is another one: version 2 of model credit notes it"),)
 
 
-@pytest.mark.parametrize("text", ["", "5", "five sha256:0", "-5 sha256:0", "\u0665 sha256:0"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "5", "5 sha256:0", "five sha256:0 mlw", "-5 sha256:0 mlw", "\u0665 sha256:0 mlw", "5 sha256:0 old"],
+)
 def test_what_notes_no_record_is_no_anchor(text: str) -> None:
-    assert parse_anchor(text, "here") is None
+    assert parse_anchor(text, "mlw", "here") is None
 
 
 def of(*facts: tuple[str, str, str]) -> list[Record]:

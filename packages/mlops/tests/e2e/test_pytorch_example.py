@@ -1,6 +1,6 @@
 """examples/pytorch from its table to prod: an exported graph in gates, promotion, endpoints and batch; two bad ones.
 
-Needs PyTorch, which is in no lock: packages/mlops/tests/e2e/install_pytorch.py installs it, as `.ci/run --all` does.
+Needs PyTorch, which is in no lock: packages/mlops/tests/e2e/install_example.py installs it, as `.ci/run --all` does.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from mlops.demo.rows import request_bodies
 from model_package.package import ModelPackage
 from model_package.schema_file import read_schema_file
 
-from .install_pytorch import ENVIRONMENT
+from .install_example import environment_of
 
 ROWS = 200
+ENVIRONMENT = environment_of("pytorch")
 TRAIN_STEP = Path("components", "train_model", "train_model.py")
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("pytorch_example"), pytest.mark.timeout(1_800)]
 
@@ -42,7 +43,7 @@ class Played:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     if not ENVIRONMENT.is_installed:
         pytest.skip(
-            "PyTorch is not installed for its example: uv run python packages/mlops/tests/e2e/install_pytorch.py"
+            "PyTorch is not installed for it: uv run python packages/mlops/tests/e2e/install_example.py pytorch"
         )
     folder = copy_project(tmp_path_factory.mktemp("fork"), without=("packages/", "docs/", "benchmarks/"))
     fork = Fork(folder)

@@ -14,7 +14,10 @@ import yaml
 
 from mlops.core.errors import InputError
 from mlops.core.git import Repository
+from mlops.endpoint.view import READY, Deployment, View
 from mlops.promotion.release_changes import PlanResult, plan
+from mlops.promotion.stage_state import StageState
+from mlops.settings.project import load_project
 from mlops.settings.releases import Release, write_release
 
 ROOT = Path(__file__).parents[4]
@@ -181,3 +184,38 @@ def test_command_needs_no_login_and_imports_nothing_of_the_sdk(folder: Path) -> 
 
     assert [each["stage"] for each in json.loads(done.stdout)["stages"]] == ["dev"]
     assert "azure" not in {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+
+
+def test_a_name_that_only_looks_like_the_models_is_no_release(folder: Path) -> None:
+    # given what the stage runs, under a name with a Cyrillic letter
+    write_release(folder / "releases" / "staging.yml", release("3", "dev"))
+    edit(folder, "staging", "name: credit-default\n    version", "name: cr\u0435dit-default\n    version")
+    commit(folder)
+
+    result = planned(folder)
+
+    (problem,) = result.problems
+    assert re.match(r"releases/staging\.yml:\d+: release\.model\.name: .*cyrillic small letter ie", problem)
+    assert (result.changes, result.exit_code) == ((), 3)
+
+
+def test_a_stage_runs_a_release_only_under_the_name_of_its_model() -> None:
+    model = release("3", "dev").model
+    live = Deployment("blue", model.version, model.digest, READY)
+    view = View({"blue": live}, {"blue": 100})
+    state = StageState("staging", load_project(ROOT).settings.stage("staging"), None, view)
+
+    assert state.runs(model, "credit-default")
+    assert not state.runs(model.model_copy(update={"name": "credit-risk"}), "credit-default")
+
+
+def test_a_manifest_that_is_not_text_hides_no_other(folder: Path) -> None:
+    write_release(folder / "releases" / "prod.yml", release("3", "staging"))
+    (folder / "releases" / "staging.yml").write_bytes("release: null\n".encode("utf-16"))
+    commit(folder)
+
+    result = planned(folder)
+
+    assert [each.stage for each in result.changes] == ["prod"]
+    assert result.problems == ("releases/staging.yml:1: the manifest is not UTF-8 text; restore it from git",)
+    assert result.exit_code == 3

@@ -8,7 +8,9 @@ import argparse
 import copy
 import logging
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from model_package.rows.split import TRAIN, VALIDATION, Part, read_part
 from model_package.schema import BINARY_CLASSIFICATION, MULTICLASS_CLASSIFICATION, Decision, Schema
 from model_package.statistics.bootstrap import point_values
 from model_package.steps.onnx_model import save_graph
-from model_package.steps.tracking import record
+from model_package.steps.tracking import record, report_progress
 from model_package.tasks import task_of
 
 CHOSEN_BY = "maximum F1 on the validation part"
@@ -33,6 +35,7 @@ CHOSEN_BY = "maximum F1 on the validation part"
 OPSET = 20
 # Values of the matrix, below which threads wait for each other longer than they work.
 _SMALL = 5_000_000
+_EPOCHS_PER_REPORT = 5
 # A threshold where the validation part has one class only.
 _EVEN = 0.5
 
@@ -57,10 +60,13 @@ class Tuning:
     seed: int = 7
 
 
-def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> tuple[TableNetwork, int]:
+def fit(
+    train: Part, validation: Part, schema: Schema, tuning: Tuning, log: Callable[[dict[str, float]], None] | None = None
+) -> tuple[TableNetwork, int]:
     """Return the network as it was after the best epoch, and that epoch's number, 1 for the first.
 
-    The same seed and rows give the same network on the same kind of machine.
+    The same seed and rows give the same network on the same kind of machine. `log` receives the main metric of the
+    validation part, of the network that would be kept, every few epochs.
     """
     torch.manual_seed(tuning.seed)
     torch.use_deterministic_algorithms(mode=True)
@@ -73,6 +79,7 @@ def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> tuple[
     rows, held_out = (_tensors(part, device) for part in (train, validation))
     order = torch.Generator().manual_seed(tuning.seed)
     best, kept, epoch_of_best = float("inf"), copy.deepcopy(network.state_dict()), 0
+    measured: dict[str, float] = {}
     for epoch in range(1, tuning.epochs + 1):
         network.train()
         for batch in torch.randperm(len(target), generator=order).to(device).split(tuning.batch_rows):
@@ -84,10 +91,20 @@ def fit(train: Part, validation: Part, schema: Schema, tuning: Tuning) -> tuple[
             loss = float(network.loss(*held_out))
         if loss < best:
             best, kept, epoch_of_best = loss, copy.deepcopy(network.state_dict()), epoch
+            measured = _main_metric(copy.deepcopy(network).cpu(), validation, schema) if log else {}
+        if log and measured and epoch % _EPOCHS_PER_REPORT == 0:
+            log(measured)
         if epoch - epoch_of_best >= tuning.patience:
             break
     network.load_state_dict(kept)
     return network.cpu().eval(), epoch_of_best
+
+
+def _main_metric(network: TableNetwork, validation: Part, schema: Schema) -> dict[str, float]:
+    decided = schema.with_decision(Decision(_EVEN, "")) if schema.task == BINARY_CLASSIFICATION else schema
+    main = task_of(schema).main_metric
+    found = point_values(task_of(decided).prepare(validation.target, answers(network, validation, schema)))
+    return {f"held_out_{main}": found[main]} if np.isfinite(found[main]) else {}
 
 
 def answers(network: TableNetwork, part: Part, schema: Schema) -> Doubles:
@@ -161,18 +178,20 @@ def main() -> int:
         )
         return 1
     train, validation = (read_part(arguments.split_data, part, schema) for part in (TRAIN, VALIDATION))
-    network, epoch = fit(train, validation, schema, tuning)
+    reports = count(1)
+    # A sweep stops a training that falls behind (pipelines/tune.yml).
+    network, epoch = fit(train, validation, schema, tuning, lambda found: report_progress(found, next(reports)))
     found = answers(network, validation, schema)
     document: dict[str, Any] = {"tuning": asdict(tuning), "epoch": epoch}
     if schema.task == BINARY_CLASSIFICATION:
         decision = Decision(choose_threshold(validation.target, found), CHOSEN_BY)
         document["decision"], schema = asdict(decision), schema.with_decision(decision)
     measured = point_values(task_of(schema).prepare(validation.target, found))
-    document["metrics"] = {f"validation_{name}": value for name, value in measured.items() if np.isfinite(value)}
+    document["metrics"] = {f"held_out_{name}": value for name, value in measured.items() if np.isfinite(value)}
     save_graph(export(network, train.features.shape[1], schema), found, arguments.trained_model, schema)
     write_json(arguments.trained_model / "training.json", document)
     write_lineage(arguments.trained_model, arguments.split_data, __file__)
-    record({**asdict(tuning), "epoch": epoch}, document["metrics"])
+    record({**asdict(tuning), "epoch": epoch}, document["metrics"], step=next(reports))
     print(f"epoch {epoch}: " + ", ".join(f"{name} {value:.4g}" for name, value in document["metrics"].items()))
     return 0
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from azureml_emulator.jobs.automl.documents import automl_properties
+from azureml_emulator.jobs.automl.search import TRIAL_CODE
 from azureml_emulator.jobs.definitions.changes import refuse_changed_job
 from azureml_emulator.jobs.definitions.job_answers import answered_job
 from azureml_emulator.jobs.definitions.states import FAILED, NOT_STARTED, TERMINAL
@@ -12,6 +14,7 @@ from azureml_emulator.jobs.definitions.steps import Graph
 from azureml_emulator.jobs.definitions.wire import refuse
 from azureml_emulator.jobs.execution.resolver import Resolver
 from azureml_emulator.jobs.execution.runner import Runner
+from azureml_emulator.jobs.graph.automl_job import read_automl_job
 from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
 from azureml_emulator.jobs.graph.sweep_job import read_sweep
 from azureml_emulator.jobs.job_paths import JobPaths
@@ -78,6 +81,8 @@ class Jobs(Behaviour):
         }
         if properties.get("jobType") == "Sweep":
             given = {**sweep_properties(properties), **given}
+        if properties.get("jobType") == "AutoML":
+            given = {**automl_properties(properties), **given}
         drafted = Resource(
             drafted.key,
             drafted.kind,
@@ -87,7 +92,8 @@ class Jobs(Behaviour):
         )
         job = self.store.put(drafted)
         for step in graph.known_steps:
-            self._preloader.learn_snapshot(self._resolver.code(step, path.scope))
+            chooses = step.sweep is not None and step.sweep.automl is not None
+            self._preloader.learn_snapshot(TRIAL_CODE if chooses else self._resolver.code(step, path.scope))
         self._runner.start(job, graph)
         return Stored(job, created=True)
 
@@ -173,7 +179,9 @@ class Jobs(Behaviour):
             return read_command(path.name, properties)
         if kind == "Sweep":
             return read_sweep(path.name, properties)
-        raise NotModelled(f"The emulator runs jobs of the types Pipeline, Command and Sweep, not '{kind}'.")
+        if kind == "AutoML":
+            return read_automl_job(path.name, properties)
+        raise NotModelled(f"The emulator runs jobs of the types Pipeline, Command, Sweep and AutoML, not '{kind}'.")
 
     def _component(self, identifier: str, scope: Scope) -> dict[str, Any]:
         try:

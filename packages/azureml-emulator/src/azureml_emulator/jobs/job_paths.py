@@ -9,6 +9,7 @@ from pathlib import Path
 
 from azureml_emulator.jobs.definitions.distribution import LOG_FOLDER
 from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, StepOutput
+from azureml_emulator.jobs.definitions.sweep import SWEEP_LOG
 from azureml_emulator.kernel.references import ARTIFACTS
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
@@ -18,7 +19,6 @@ from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.run_artifacts import RunArtifacts
 
 PIPELINE_LOG = "logs/azureml/executionlogs.txt"
-SWEEP_LOG = "azureml-logs/hyperdrive.txt"
 # As on Azure, files in these folders of the working folder become artifacts of the job.
 _ARTIFACT_FOLDERS = ("outputs", "logs")
 _FOLDER_MODE = 0o700

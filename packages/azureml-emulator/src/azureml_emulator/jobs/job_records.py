@@ -25,7 +25,7 @@ EXTERNAL = "external"
 _UNKNOWN_PROGRAM = "python"
 # And as the environment, which is whatever the program runs in.
 _LOCAL = "local"
-_RUN_TYPES = {PIPELINE: "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun"}
+_RUN_TYPES = {PIPELINE: "azureml.PipelineRun", "Sweep": "azureml.HyperDriveRun", "AutoML": "automl"}
 # What a job that starts again forgets of its last run.
 _OF_A_RUN = frozenset({"started", "ended", "error", "run", "page", "reused", "environment"})
 
@@ -224,7 +224,9 @@ def job_path(scope: Scope, name: str) -> ResourcePath:
 def _job_type(step: Step | Nested) -> str:
     if not isinstance(step, Step):
         return PIPELINE
-    return "Command" if step.sweep is None else "Sweep"
+    if step.sweep is None:
+        return "Command"
+    return "Sweep" if step.sweep.automl is None else "AutoML"
 
 
 def run_type(job: Resource) -> str:

@@ -56,23 +56,23 @@ def with_kept_content(existing: Resource | None, body: dict[str, Any]) -> dict[s
     return {**body, "properties": {**properties, _COMPONENT: existing.properties[_COMPONENT]}}
 
 
-def _changed(name: str, before: Any, after: Any) -> Iterator[str]:
-    if name == _COMPONENT and isinstance(before, dict) and isinstance(after, dict):
-        fields = sorted((before.keys() | after.keys()) - _DESCRIBING)
-        yield from (field for field in fields if not _same(before.get(field), after.get(field)))
-    elif not _same(before, after):
-        yield name
-
-
-def _same(before: Any, after: Any, absent: str = "None") -> bool:
+def means_the_same(before: Any, after: Any, absent: str = "None") -> bool:
     """Whether two values mean the same: the service keeps scalars as texts. `absent` is what None stands for."""
     if isinstance(before, dict) or isinstance(after, dict):
         first, second = before or {}, after or {}
         if not isinstance(first, dict) or not isinstance(second, dict):
             return False
         keys = first.keys() | second.keys()
-        return all(_same(first.get(key), second.get(key), _ABSENT.get(key, "None")) for key in keys)
+        return all(means_the_same(first.get(key), second.get(key), _ABSENT.get(key, "None")) for key in keys)
     if isinstance(before, list) and isinstance(after, list):
-        return len(before) == len(after) and all(map(_same, before, after))
+        return len(before) == len(after) and all(map(means_the_same, before, after))
     first, second = (absent if value is None else str(value) for value in (before, after))
     return first == second
+
+
+def _changed(name: str, before: Any, after: Any) -> Iterator[str]:
+    if name == _COMPONENT and isinstance(before, dict) and isinstance(after, dict):
+        fields = sorted((before.keys() | after.keys()) - _DESCRIBING)
+        yield from (field for field in fields if not means_the_same(before.get(field), after.get(field)))
+    elif not means_the_same(before, after):
+        yield name

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from azureml_emulator.kernel.behaviours import Stored, VersionBehaviour
+from azureml_emulator.kernel.immutability import changed_content, means_the_same
 from azureml_emulator.kernel.kinds import Kind
-from azureml_emulator.kernel.resource_id import ResourcePath, parse_resource_path
+from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource
 from azureml_emulator.resources.normal_forms import component_specification, conda_file, long_path
 from azureml_emulator.resources.uploaded_versions import UploadedVersions
+from azureml_emulator.storage.curated_environments import with_registry
 
 # The internal field with the specification as its author sent it, which has more than the service answers.
 _AS_SENT = "specification"
@@ -25,8 +28,10 @@ class Components(VersionBehaviour):
         sent = properties.get("componentSpec")
         if not isinstance(sent, dict):
             return await super().put(kind, path, body)
-        normal = {**properties, "componentSpec": component_specification(sent, path.name), "description": None}
+        specification = _with_registry(component_specification(sent, path.name), path.scope)
+        normal = {**properties, "componentSpec": specification, "description": None}
         existing = self.store.get(path.key)
+        _refuse_other_steps(kind, existing, sent)
         before = author_specification(existing) if existing is not None else sent
         kept = {**before, **{name: sent[name] for name in _DESCRIBING if name in sent}}
         return self.put_version(kind, path, {**body, "properties": normal}, **{_AS_SENT: kept})
@@ -56,11 +61,27 @@ class Environments(VersionBehaviour):
     """Environment versions, whose conda file is kept as JSON."""
 
     async def put(self, kind: Kind, path: ResourcePath, body: dict[str, Any]) -> Stored:
-        """Store a version."""
+        """Store a version. The service answers every one as created, also when it existed."""
         properties = body.get("properties", {})
         if properties.get("condaFile") is not None:
             body = {**body, "properties": {**properties, "condaFile": conda_file(properties["condaFile"])}}
-        return await super().put(kind, path, body)
+        return replace(await super().put(kind, path, body), created=True)
+
+
+def _with_registry(specification: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    """The specification, in which curated environments have their registry."""
+    if "environment" in specification:
+        specification = {**specification, "environment": with_registry(specification["environment"], scope)}
+    task = specification.get("task")
+    return {**specification, "task": _with_registry(task, scope)} if isinstance(task, dict) else specification
+
+
+def _refuse_other_steps(kind: Kind, existing: Resource | None, sent: dict[str, Any]) -> None:
+    """Raise BadRequest when a version of a pipeline component, whose answers have no steps, would get others."""
+    if existing is None or not sent.get("jobs"):
+        return
+    if not means_the_same(author_specification(existing).get("jobs"), sent["jobs"]):
+        raise changed_content(kind, existing, "jobs")
 
 
 def author_specification(component: Resource) -> dict[str, Any]:

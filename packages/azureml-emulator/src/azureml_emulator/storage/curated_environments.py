@@ -26,6 +26,7 @@ _IN_REGISTRY = re.compile(
     r"|responsibleai[\w.-]*|(ai-ml-)?automl[\w.-]*|python-sdk-v2|minimal-[\w.-]+-inference|[a-z]+-[\w.-]+-inference",
     re.IGNORECASE,
 )
+_BY_NAME = re.compile(r"(azureml:)?(?P<name>[^:@/]+)(:(?P<version>[1-9]\d*)|@[^:@/]+)")
 _NUMBER = re.compile(r"[1-9]\d*")
 
 
@@ -51,6 +52,18 @@ def curated_environment(path: ResourcePath) -> Resource | None:
         "isAnonymous": False,
     }
     return _resource(path.parent.child("versions", version), _VERSION, properties)
+
+
+def with_registry(reference: Any, scope: Scope) -> Any:
+    """A reference to a curated environment by its name, as the service keeps it: with the registry and a version.
+
+    Any other value is returned unchanged.
+    """
+    match = _BY_NAME.fullmatch(reference) if isinstance(reference, str) else None
+    if match is None or scope.kind != "workspaces" or not is_curated(match["name"], scope):
+        return reference
+    version = match["version"] or LATEST
+    return f"azureml://registries/{SYSTEM_REGISTRY}/environments/{match['name']}/versions/{version}"
 
 
 def is_curated(name: str, scope: Scope) -> bool:

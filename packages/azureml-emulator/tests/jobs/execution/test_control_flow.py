@@ -48,13 +48,21 @@ def output(ml_client: Any, tmp_path: Path) -> Callable[[Any, str], Path]:
     return download
 
 
+def untyped_pipeline() -> Any:
+    """The SDK's decorator, whose types know fewer functions than it takes."""
+    from azure.ai.ml.dsl import pipeline
+
+    return pipeline
+
+
 def component(command: str, inputs: dict[str, Any], outputs: dict[str, str]) -> Any:
     from azure.ai.ml import Output
     from azure.ai.ml import command as make
 
     values = {"boolean", "integer", "string"}
     declared = {
-        key: Output(type=kind, **({"is_control": True} if kind in values else {})) for key, kind in outputs.items()
+        key: Output(type=kind, is_control=True) if kind in values else Output(type=kind)
+        for key, kind in outputs.items()
     }
     name = f"c-{uuid.uuid4().hex}"
     return make(name=name, command=command, environment=ENVIRONMENT, inputs=inputs, outputs=declared).component
@@ -80,9 +88,9 @@ def test_a_condition_runs_one_branch(
     run: Callable[[Any], Any], submitter: Any, say: Any, number: int, runs: str, rests: str
 ) -> None:
     from azure.ai.ml import Input
-    from azure.ai.ml.dsl import pipeline
     from azure.ai.ml.dsl._condition import condition
 
+    pipeline = untyped_pipeline()
     judge = component(
         "[ ${{inputs.n}} -gt 2 ] && echo True > ${{outputs.is_large}} || echo False > ${{outputs.is_large}}",
         {"n": Input(type="integer")},
@@ -107,8 +115,8 @@ def test_a_condition_runs_one_branch(
 
 def counting() -> Any:
     from azure.ai.ml import Input
-    from azure.ai.ml.dsl import pipeline
 
+    pipeline = untyped_pipeline()
     count = component(
         COUNT,
         {"n": Input(type="integer"), "below": Input(type="integer"), "before": Input(type="uri_folder", optional=True)},
@@ -118,7 +126,7 @@ def counting() -> Any:
     number, folder = Input(type="integer"), Input(type="uri_folder", optional=True)
 
     @pipeline()
-    def body(n: number, below: number, before: folder = None) -> dict[str, Any]:
+    def body(n: number, below: number, before: folder = None) -> dict[str, Any]:  # ty: ignore[invalid-type-form]
         counted = count(n=n, below=below, before=before)
         return {"n": counted.outputs.n, "more": counted.outputs.more, "trace": counted.outputs.trace}
 
@@ -135,9 +143,9 @@ def test_a_loop_repeats_until_its_condition_or_its_limit_ends_it(
     limit: int,
     expected: list[str],
 ) -> None:
-    from azure.ai.ml.dsl import pipeline
     from azure.ai.ml.dsl._do_while import do_while
 
+    pipeline = untyped_pipeline()
     body = counting()
 
     @pipeline()
@@ -169,9 +177,9 @@ def test_items_are_processed_in_parallel_and_gathered(
     run: Callable[[Any], Any], output: Callable[[Any, str], Path], say: Any, given: str
 ) -> None:
     from azure.ai.ml import Input
-    from azure.ai.ml.dsl import pipeline
     from azure.ai.ml.dsl._parallel_for import parallel_for
 
+    pipeline = untyped_pipeline()
     items = [{"text": "a"}, {"text": "b"}, {"text": "c"}]
     listing = component(f"echo '{json.dumps(items)}' > ${{{{outputs.found}}}}", {}, {"found": "string"})
     count = component(
@@ -183,7 +191,7 @@ def test_items_are_processed_in_parallel_and_gathered(
     @pipeline()
     def each() -> dict[str, Any]:
         found = items if given == "literal" else listing().outputs.found
-        loop = parallel_for(body=say(text="unset"), items=found)
+        loop: Any = parallel_for(body=say(text="unset"), items=found)
         copied = count(table=loop.outputs.data, texts=loop.outputs.value)
         return {"listed": copied.outputs.listed}
 
@@ -197,9 +205,9 @@ def test_items_are_processed_in_parallel_and_gathered(
 
 def test_a_failed_iteration_fails_the_loop_and_the_job(run: Callable[[Any], Any], submitter: Any) -> None:
     from azure.ai.ml import Input
-    from azure.ai.ml.dsl import pipeline
     from azure.ai.ml.dsl._parallel_for import parallel_for
 
+    pipeline = untyped_pipeline()
     exiting = component("exit ${{inputs.code}}", {"code": Input(type="integer")}, {"o": "uri_folder"})
 
     @pipeline()
@@ -215,3 +223,52 @@ def test_a_failed_iteration_fails_the_loop_and_the_job(run: Callable[[Any], Any]
     iterations = submitter.steps(loop["runId"])
     assert loop["status"] == "Failed"
     assert {name[-4:]: step["status"] for name, step in iterations.items()} == {"good": "Completed", "_bad": "Failed"}
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("true", "The step 'judged' did not write its output 'more'."),
+        ("echo perhaps > ${{outputs.more}}", "neither true nor false"),
+    ],
+)
+def test_a_condition_without_a_boolean_fails_the_job(
+    run: Callable[[Any], Any], submitter: Any, say: Any, command: str, reason: str
+) -> None:
+    from azure.ai.ml.dsl._condition import condition
+
+    pipeline = untyped_pipeline()
+    judge = component(command, {}, {"more": "boolean"})
+
+    @pipeline()
+    def choose() -> None:
+        judged = judge()
+        condition(judged.outputs.more, true_block=say(text="yes"))
+
+    job = run(choose())
+
+    assert job.status == "Failed"
+    assert reason in submitter.details(job.name)["error"]["error"]["message"]
+
+
+def test_a_loop_is_canceled_with_its_job(ml_client: Any, submitter: Any) -> None:
+    from azure.ai.ml import Input
+    from azure.ai.ml.dsl._parallel_for import parallel_for
+
+    pipeline = untyped_pipeline()
+    waiting = component("sleep ${{inputs.seconds}}", {"seconds": Input(type="integer")}, {"o": "uri_folder"})
+
+    @pipeline(default_compute="cpu-cluster")
+    def each() -> None:
+        loop = parallel_for(body=waiting(seconds=1), items=[{"seconds": 600}, {"seconds": 601}])
+        assert loop
+
+    name = ml_client.jobs.create_or_update(each(), skip_validation=True).name
+    loop = wait_for(lambda: submitter.steps(name).get("loop"))
+    wait_for(lambda: {step["status"] for step in submitter.steps(loop["runId"]).values()} == {"Running"})
+
+    ml_client.jobs.begin_cancel(name).wait()
+
+    assert ml_client.jobs.get(name).status == "Canceled"
+    assert submitter.steps(name)["loop"]["status"] == "Canceled"
+    assert {step["status"] for step in submitter.steps(loop["runId"]).values()} == {"Canceled"}

@@ -32,6 +32,13 @@ def run(ml_client: Any) -> Callable[[Any], Any]:
     return submit_and_wait
 
 
+def untyped_pipeline() -> Any:
+    """The SDK's decorator, whose types know fewer functions than it takes."""
+    from azure.ai.ml.dsl import pipeline
+
+    return pipeline
+
+
 def echo(word: str, output: Any, file: str = "/f.txt") -> Any:
     from azure.ai.ml import command
 
@@ -91,8 +98,8 @@ def test_an_output_that_is_not_an_mlflow_model_fails_the_job(
 
 def test_steps_and_pipelines_register_models_and_data(ml_client: Any, run: Callable[[Any], Any], name: str) -> None:
     from azure.ai.ml import Output
-    from azure.ai.ml.dsl import pipeline
 
+    pipeline = untyped_pipeline()
     steps = {kind: echo(kind, Output(type=kind)).component for kind in ("custom_model", "uri_folder")}
 
     @pipeline(default_compute="cpu-cluster")
@@ -127,3 +134,13 @@ def test_names_that_assets_cannot_have_are_refused(submitter: Any, assert_azure_
     }
 
     assert_azure_error(submitter.put("job-with-a-bad-name", job), 400, "UserError", "a name")
+
+
+def test_a_value_cannot_be_registered(submitter: Any) -> None:
+    component = submitter.component("echo 1 > ${{outputs.n}}", outputs={"n": {"type": "integer"}})
+    step = {"type": "command", "componentId": component, "outputs": {"n": {"name": "n", "job_output_type": "uri_file"}}}
+
+    refused = submitter.put("job-with-a-registered-value", {"jobType": "Pipeline", "jobs": {"s": step}})
+
+    assert refused.status_code == 400
+    assert "only data and models" in refused.text

@@ -165,3 +165,15 @@ def test_a_loop_cannot_write_an_unknown_output() -> None:
 
     with pytest.raises(BadRequest, match="unknown output 'all'"):
         read(loop)
+
+
+def test_a_condition_that_no_step_of_the_body_writes_is_refused() -> None:
+    body = {**BODY, "outputs": {"out": {"type": "uri_folder"}, "more": {"type": "boolean"}}}
+    control = {"type": "do_while", "body": "${{parent.jobs.b}}", "condition": "more"}
+    jobs = {
+        "b": {"type": "pipeline", "componentId": "body", "inputs": {"rate": {"value": "1"}}},
+        "n": {**control, "limits": {"max_iteration_count": 2}},
+    }
+
+    with pytest.raises(BadRequest, match="no step that writes its output 'more'"):
+        read_pipeline({"jobs": jobs}, {"make": MAKE, "body": body}.__getitem__)

@@ -160,7 +160,7 @@ def test_an_output_of_the_pipeline_that_no_step_writes_is_taken() -> None:
     assert read({"make": node("make")}, outputs={"best": {}}).outputs == {}
 
 
-@pytest.mark.parametrize("kind", ["spark", "automl"])
+@pytest.mark.parametrize("kind", ["spark", "import"])
 def test_unsupported_kinds_of_steps_are_refused_by_name(kind: str) -> None:
     with pytest.raises(NotModelled, match=kind):
         read({"a": {"type": kind, "componentId": "make"}})
@@ -353,4 +353,6 @@ def test_a_copy_of_several_inputs_needs_a_mode() -> None:
     given = {name: {"uri": "azureml:d:1", "job_input_type": "uri_folder"} for name in ("one", "two")}
 
     with pytest.raises(BadRequest, match="merge_with_overwrite, fail_if_conflict"):
-        read_pipeline({"jobs": {"c": {"type": "data_transfer", "componentId": "c", "inputs": given}}}, {"c": copy}.get)
+        read_pipeline(
+            {"jobs": {"c": {"type": "data_transfer", "componentId": "c", "inputs": given}}}, {"c": copy}.__getitem__
+        )

@@ -19,7 +19,7 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.constants import AssetTypes, ListViewType
 from azure.ai.ml.entities import Data
 from azure.ai.ml.exceptions import AssetPathException
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
 from mlops.audit.record import (
     Anchor,
@@ -33,7 +33,9 @@ from mlops.audit.record import (
     parse_anchor,
     verify,
 )
+from mlops.azure.errors import explain
 from mlops.azure.sdk_output import suppress_output
+from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import MlopsError, WorkspaceError
 from mlops.core.results import Block, Line, Result, Table
 from mlops.githost.hosts import current_actor
@@ -170,12 +172,12 @@ class AuditLog:
         return any(int(asset.version or 0) == number for asset in self._client.data.list(name=_ASSET))
 
 
-def anchor_tag(stage: str, record: Record) -> dict[str, str]:
-    """The tag that notes a stage's newest record on a model version."""
-    return {_ANCHOR_TAG.format(stage): anchor_text(record)}
+def anchor_tag(client: MLClient, stage: str, record: Record) -> dict[str, str]:
+    """The tag that notes a stage's newest record, in a workspace, on a model version."""
+    return {_ANCHOR_TAG.format(stage): anchor_text(record, client.workspace_name or "")}
 
 
-def noted_anchors(models: MLClient, model: str, stage: str) -> tuple[Anchor, ...]:
+def noted_anchors(client: MLClient, models: MLClient, model: str, stage: str) -> tuple[Anchor, ...]:
     """What the versions of a model, in the registry or the workspace that has them, note of a stage's log."""
     try:
         versions = list(models.models.list(name=model, list_view_type=ListViewType.ALL))
@@ -183,7 +185,8 @@ def noted_anchors(models: MLClient, model: str, stage: str) -> tuple[Anchor, ...
         return ()
     tag = _ANCHOR_TAG.format(stage)
     noted = [(each.version, (each.tags or {}).get(tag, "")) for each in versions]
-    found = [parse_anchor(text, f"version {version} of model {model}") for version, text in noted]
+    workspace = client.workspace_name or ""
+    found = [parse_anchor(text, workspace, f"version {version} of model {model}") for version, text in noted]
     return tuple(each for each in found if each)
 
 
@@ -193,12 +196,30 @@ COLUMNS: Final = ("", "time", "stage", "what", "model", "from → to", "traffic"
 
 @dataclass(frozen=True)
 class StageHistory:
-    """The log of one stage, oldest record first; `problem` says why it could not be read."""
+    """The log of one stage, oldest record first; `problem` says why it could not be read.
+
+    `unanchored` says why it could not be compared with what is noted of it in the registry.
+    """
 
     stage: str
     records: tuple[Record, ...] = ()
     breaks: tuple[Break, ...] = ()
     problem: str | None = None
+    unanchored: str | None = None
+
+
+def read_history(clients: WorkspaceClients, stage: str) -> StageHistory:
+    """The log of one stage, compared with what the registry notes. Raises AzureError if the log cannot be read."""
+    anchors: tuple[Anchor, ...] = ()
+    unanchored = None
+    try:
+        client, models = clients.stage(stage), clients.models(stage)
+        anchors = noted_anchors(client, models, clients.project.settings.model, stage)
+    except (AzureError, MlopsError) as error:
+        explained = error if isinstance(error, MlopsError) else explain(error)
+        unanchored = explained.message if explained else str(error)
+    records, breaks = AuditLog(clients.stage(stage)).read(anchors)
+    return StageHistory(stage, records, breaks, unanchored=unanchored)
 
 
 @dataclass(frozen=True)
@@ -223,7 +244,12 @@ class HistoryResult(Result):
             for stage in self.stages
             for each in stage.breaks
         ]
-        unknown = [Line(f"{stage.stage}: {stage.problem}", "bad") for stage in self.stages if stage.problem]
+        unknown = [
+            Line(f"{each.stage}: not compared with the registry, which notes its newest rollout: {each.unanchored}")
+            for each in self.stages
+            if each.unanchored
+        ]
+        unknown += [Line(f"{stage.stage}: {stage.problem}", "bad") for stage in self.stages if stage.problem]
         records = sorted((record for stage in self.stages for record in stage.records), key=lambda each: each.time)
         if not records:
             # A log that could not be read may not be empty.
@@ -255,4 +281,5 @@ def _stage(history: StageHistory) -> dict[str, Any]:
         "records": [record.model_dump(mode="json") | {"hash": record.hash()} for record in history.records],
         "breaks": [asdict(each) for each in history.breaks],
         "problem": history.problem,
+        "unanchored": history.unanchored,
     }

@@ -75,15 +75,18 @@ class Anchor:
     place: str
 
 
-def anchor_text(record: Record) -> str:
-    """What is noted of a record outside of the log."""
-    return f"{record.number} {record.hash()}"
+def anchor_text(record: Record, workspace: str) -> str:
+    """What is noted of a record outside of the log, which is in a workspace."""
+    return f"{record.number} {record.hash()} {workspace}"
 
 
-def parse_anchor(text: str, place: str) -> Anchor | None:
-    """Read what was noted; None for anything else."""
-    number, _, digest = text.partition(" ")
-    return Anchor(int(number), digest, place) if number.isascii() and number.isdecimal() and digest else None
+def parse_anchor(text: str, workspace: str, place: str) -> Anchor | None:
+    """Read what was noted; None for anything else, and for what was noted of the log of another workspace."""
+    match text.split():
+        case [number, digest, where] if where == workspace and number.isascii() and number.isdecimal():
+            return Anchor(int(number), digest, place)
+        case _:
+            return None
 
 
 def contradictions(records: Sequence[Record], anchors: Sequence[Anchor]) -> tuple[Break, ...]:

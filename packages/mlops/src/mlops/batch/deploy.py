@@ -201,7 +201,7 @@ class _Audit:
         announce(self.stage, record)
         registered = self.found.source.models.get(self.found.model.name, self.found.model.version)
         noted = f"{record.time.isoformat(timespec='seconds')} released as {self.deployment}"
-        anchor = anchor_tag(self.stage.name, record)
+        anchor = anchor_tag(self.client, self.stage.name, record)
         registered.tags = {**(registered.tags or {}), f"stage_{self.stage.name}": noted, **anchor}
         self.found.source.models.create_or_update(registered)
 

@@ -15,7 +15,7 @@ from mlops.core.errors import InputError, MlopsError, ProjectError
 from mlops.core.git import REMOTE
 from mlops.core.layout import CODE_THAT_JUDGES, EXTENSION_FOLDER, INFRASTRUCTURE_FOLDER, MAKES_A_MODEL, MODELS_FOLDER
 from mlops.core.results import Block, Line, Result, Table
-from mlops.githost.hosts import HOSTS, remote_of
+from mlops.githost.hosts import HOSTS, WORKFLOW_PLACES, remote_of
 from mlops.githost.protection import EXPECTATIONS_FILE, Finding, Outcome, unowned
 from mlops.githost.protection_file import read_expectations
 from mlops.settings.project import Project
@@ -83,7 +83,9 @@ def check_owners(project: Project) -> Iterator[Problem]:
         top = project.root.parents[1]
         prefix = PurePosixPath(project.root.relative_to(top).as_posix())
     places = [prefix / each for each in MAKES_A_MODEL if _may_exist(project.root, each)]
-    places += [PurePosixPath(each) for each in (*CODE_THAT_JUDGES, *_PERMISSIONS) if (top / each).exists()]
+    places += [
+        PurePosixPath(each) for each in (*WORKFLOW_PLACES, *CODE_THAT_JUDGES, *_PERMISSIONS) if (top / each).exists()
+    ]
     for host in HOSTS:
         file = top / host.owners_file
         if not host.owners_file or not file.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,35 @@ from mlops.cli.command_line import json_option, stage_option
 from mlops.commands import workspace_command as mlops_command
 
 if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+
     from mlops.settings.project import Project
+
+
+_DATA_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _data_options(command: Callable[..., int]) -> Callable[..., int]:
+    version = "Instead of a file: an existing version of the data asset, or `newest`."
+    file = "The file to train on.  [default: the project's own rows, or a sample]"
+    return click.option("--data", type=_DATA_FILE, help=file)(click.option("--data-version", help=version)(command))
+
+
+def _connected(project_path: Path | None, stage: str | None) -> tuple[Project, str, MLClient]:
+    """The project, the name of a stage of it, by default the training stage, and a client of its workspace."""
+    from mlops.settings.project import load_project
+
+    project = load_project(project_path)
+    name = project.order.find(stage) if stage else project.order.training
+
+    from mlops.azure.workspace import connect
+
+    return project, name, connect(project.settings.stage(name))
+
+
+def _one_of(data: Path | None, data_version: str | None) -> None:
+    if data and data_version:
+        raise click.UsageError("--data and --data-version cannot be combined")
 
 
 @mlops_command(
@@ -27,12 +56,7 @@ if TYPE_CHECKING:
     "mlops train --job churn-20260301-101500-1a2b",
 )
 @stage_option(required=False, text="The stage to train in.  [default: the first in project.yml]")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The file to train on.  [default: the project's own rows, or a sample]",
-)
-@click.option("--data-version", help="Instead of a file: an existing version of the data asset, or `newest`.")
+@_data_options
 @click.option(
     "--fresh",
     is_flag=True,
@@ -65,18 +89,13 @@ def train_command(
     """
     if job is not None and (submit or data or data_version):
         raise click.UsageError("--job names a running job: it cannot be combined with --submit or --data")
-    if data and data_version:
-        raise click.UsageError("--data and --data-version cannot be combined")
+    _one_of(data, data_version)
     from mlops.cli.rendering import answer
-    from mlops.settings.project import load_project
 
-    project = load_project(project_path)
-    stage_name = project.order.find(stage) if stage else project.order.training
+    project, stage_name, client = _connected(project_path, stage)
 
-    from mlops.azure.workspace import connect
     from mlops.training.run import finish_training, submit_training, train
 
-    client = connect(project.settings.stage(stage_name))
     if job is not None:
         return answer(finish_training(client, project, job), as_json=as_json)
     from mlops.init.conversion import converted_file
@@ -90,18 +109,12 @@ def train_command(
 @mlops_command(
     "tune",
     "mlops tune --stage dev",
-    "mlops tune --stage dev --trials 40",
-    "mlops tune --stage dev --data-version newest --propose",
+    "mlops tune --stage dev --trials 40 --data-version newest",
     "mlops tune --job churn-20260301-101500-1a2b             # wait again, after an interruption",
     "mlops tune --job churn-20260301-101500-1a2b --propose   # the change, on a branch",
 )
 @stage_option(required=False, text="The stage to tune in.  [default: the first in project.yml]")
-@click.option(
-    "--data",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The file to tune on.  [default: the project's own rows, or a sample]",
-)
-@click.option("--data-version", help="Instead of a file: an existing version of the data asset, or `newest`.")
+@_data_options
 @click.option("--trials", type=click.IntRange(1, 1000), help="The number of trials.  [default: that of tune.yml]")
 @click.option("--fresh", is_flag=True, help="Run every step and trial: reuse none of an earlier job.")
 @click.option("--propose", is_flag=True, help="If a trial is better: commit its parameters on a branch, for review.")
@@ -122,34 +135,26 @@ def tune_command(
 ) -> int:
     """Tune the train step: run pipelines/tune.yml as a job, and compare its trials with the parameters of train.yml.
 
-    components/search_space.yml says what is varied. Trials report the main metric of the task on held-out rows
-    while they train, and those that fall behind are stopped. The result is a report with pictures, and the change of
-    train.yml as a diff: no file is changed. With --propose the change is committed on a branch, with a pull request
-    where there is a git host.
-    Ctrl-C leaves the job running; --job waits for it again. After a failure, run the command again: finished
-    steps are reused.
+    components/search_space.yml says what is varied. Trials that fall behind on held-out rows are stopped. The result
+    is a report with pictures, and the change of train.yml as a diff: no file is changed. With --propose it is
+    committed on a branch, with a pull request where there is a git host.
+    Ctrl-C leaves the job running; --job waits for it again. Run again, finished steps are reused.
     """
     if job is not None and (data or data_version or trials or fresh):
         raise click.UsageError("--job names a running job: only --stage and --propose can be combined with it")
-    if data and data_version:
-        raise click.UsageError("--data and --data-version cannot be combined")
+    _one_of(data, data_version)
     from mlops.cli.rendering import answer
-    from mlops.settings.project import load_project
 
-    project = load_project(project_path)
-    stage_name = project.order.find(stage) if stage else project.order.training
+    project, stage_name, client = _connected(project_path, stage)
 
-    from mlops.azure.workspace import connect
     from mlops.tuning.run import finish_tuning, tune
 
-    client = connect(project.settings.stage(stage_name))
     if job is not None:
         return answer(finish_tuning(client, project, job, propose=propose), as_json=as_json)
     from mlops.init.conversion import converted_file
 
     source = data_version or converted_file(project, data)
-    found = tune(client, project, stage_name, source, trials, fresh=fresh, propose=propose)
-    return answer(found, as_json=as_json)
+    return answer(tune(client, project, stage_name, source, trials, fresh=fresh, propose=propose), as_json=as_json)
 
 
 @mlops_command(
@@ -250,20 +255,16 @@ def _score_batch(
 ) -> int:
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
-    from mlops.settings.project import load_project
 
     if batch is None or output is None:
         raise InputError("--batch and --output go together", "Give both: --batch FOLDER --output FOLDER.")
     wrong = [name for name, value in asked.items() if value is not None]
     if wrong:
         raise InputError(f"{wrong[0]} is for requests and --batch is for files", "Give one of them.")
-    project = load_project(project_path)
-    stage_name = project.order.find(stage)
+    project, stage_name, client = _connected(project_path, stage)
 
-    from mlops.azure.workspace import connect
     from mlops.batch.score import score_files
 
-    client = connect(project.settings.stage(stage_name))
     return answer(score_files(client, project, stage_name, batch, output), as_json=as_json)
 
 
@@ -299,27 +300,16 @@ def explain_command(
         raise InputError("say what to explain: either --stage or --package", "Give one of the two.")
     project = load_project(project_path)
     body = _request_body(project, file)
-    model, folder = (project.settings.model, package) if package else _live_package(project, stage or "")
+    model, folder = project.settings.model, package
+    if folder is None:
+        from mlops.azure.workspace import WorkspaceClients
+        from mlops.endpoint.view import live_package
+
+        model, folder = live_package(WorkspaceClients(project), project.order.find(stage or ""))
 
     from mlops.models.explanation import explain_rows
 
     return answer(explain_rows(folder, model, body), as_json=as_json)
-
-
-def _live_package(project: Project, stage: str) -> tuple[str, Path]:
-    """Return the name and the package of the model that a stage runs."""
-    from mlops.azure.workspace import WorkspaceClients
-    from mlops.core.errors import InputError
-    from mlops.endpoint.view import live_model
-    from mlops.models.registered import ModelVersion, package_of_model
-
-    name = project.order.find(stage)
-    clients = WorkspaceClients(project)
-    live = live_model(clients.stage(name), project.settings.stage(name))
-    if live is None:
-        raise InputError(f"{name} runs no model yet", f"Deploy: `mlops deploy --stage {name}`.")
-    model = ModelVersion(project.settings.model, live.version, live.digest)
-    return f"{model.name} {model.version}", package_of_model(clients.models(name), project, model)
 
 
 @mlops_command(

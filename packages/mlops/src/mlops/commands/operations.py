@@ -175,18 +175,15 @@ def _history_of(project: Project, name: StageName) -> StageHistory:
     """One stage; an unreachable one is shown, and does not hide the others."""
     from azure.core.exceptions import AzureError
 
-    from mlops.audit.log import AuditLog, StageHistory, noted_anchors
+    from mlops.audit.log import StageHistory, read_history
     from mlops.azure.errors import explain
     from mlops.azure.workspace import WorkspaceClients
 
-    clients = WorkspaceClients(project)
     try:
-        anchors = noted_anchors(clients.models(name), project.settings.model, name)
-        records, breaks = AuditLog(clients.stage(name)).read(anchors)
+        return read_history(WorkspaceClients(project), name)
     except AzureError as error:
         explained = explain(error)
         return StageHistory(name, problem=explained.message if explained else str(error))
-    return StageHistory(name, records, breaks)
 
 
 _PORT = 8765

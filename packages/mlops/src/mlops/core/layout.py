@@ -46,11 +46,8 @@ MAKES_A_MODEL: Final = (
     ENDPOINT_FOLDER.parts[0],
     "data",
 )
-# At the top of the repository: code of the checks and gates, what it runs with, and the CI files that start it.
+# At the top of the repository: code of the checks and gates, and what it runs with; githost knows the CI files.
 CODE_THAT_JUDGES: Final = (
-    ".github",
-    ".azuredevops",
-    "azure-pipelines.yml",
     ".ci",
     "packages",
     "pyproject.toml",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from azure.ai.ml.exceptions import MlException
 from azure.core.exceptions import AzureError
 
-from mlops.audit.log import AuditLog, StageHistory, noted_anchors
+from mlops.audit.log import StageHistory, read_history
 from mlops.audit.record import of_model
 from mlops.azure.errors import explain
 from mlops.azure.service_metrics import Interval, Monitor
@@ -94,9 +94,8 @@ def _status(clients: WorkspaceClients, name: StageName) -> StageStatus:
 
 def _history(clients: WorkspaceClients, name: StageName) -> StageHistory:
     try:
-        anchors = noted_anchors(clients.models(name), clients.project.settings.model, name)
-        records, breaks = AuditLog(clients.stage(name)).read(anchors)
-        return StageHistory(name, of_model(records, clients.project.settings.model), breaks)
+        found = read_history(clients, name)
+        return replace(found, records=of_model(found.records, clients.project.settings.model))
     except _UNKNOWN as error:
         return StageHistory(name, problem=_explained(error).message)
 

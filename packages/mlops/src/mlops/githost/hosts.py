@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # Azure DevOps comes last: its workflow files may have any name.
 HOSTS: Final[tuple[GitHost, ...]] = (GitHub(), AzureDevOps())
+# Where their CI files are, from the top of a repository.
+WORKFLOW_PLACES: Final = tuple(PurePosixPath(pattern).parts[0] for host in HOSTS for pattern in host.ci_files)
 # Masking shorter values would make a log unreadable.
 _MIN_SECRET_LENGTH: Final = 4
 

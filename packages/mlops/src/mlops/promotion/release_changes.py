@@ -173,7 +173,13 @@ class _Planned:
 
 def _planned(repository: Repository, settings: Settings, since: str, stage: StageName) -> _Planned:
     path = manifest_path(stage)
-    before, text = (repository.read(revision, path) for revision in (since, _HEAD))
+    before = text = None
+    with suppress(ProjectError):
+        before = repository.read(since, path)
+    try:
+        text = repository.read(_HEAD, path)
+    except ProjectError:
+        return _Planned(problems=(f"{path}:1: the manifest is not UTF-8 text; restore it from git",))
     if before == text:
         return _Planned()
     if text is None:

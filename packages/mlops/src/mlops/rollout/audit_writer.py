@@ -126,7 +126,7 @@ class AuditWriter:
     def _tag_model(self, brief: str) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         model = self._models.models.get(self._plan.model, self._plan.version)
-        anchor = anchor_tag(self._stage, self._newest) if self._newest else {}
+        anchor = anchor_tag(self._workspace, self._stage, self._newest) if self._newest else {}
         model.tags = {**(model.tags or {}), f"stage_{self._stage}": f"{now} {brief}"[:_LONGEST_TAG], **anchor}
         self._models.models.create_or_update(model)
 

@@ -133,8 +133,6 @@ def find_model(
     released one.
     """
     model, reference, models = model_to_run(client, project, stage, version, manifest)
-    if manifest.release is not None:
-        require_source(project, partial(_workspace, client, project, stage), stage, manifest.release)
     package, digest = fetch_package(models, project, model.name, model.version)
     if digest != model.digest:
         raise RolloutFailed(
@@ -142,6 +140,8 @@ def find_model(
             "Nothing was changed. Find out what changed, then train, register and promote again.",
         )
     released = None if stage == project.order.training else manifest.release
+    if released is not None:
+        require_source(project, partial(_workspace, client, project, stage), stage, released)
     require_at_deployment(project, ProvenanceSubject(stage, model, package, released))
     return VerifiedModel(model, reference, models, package)
 

@@ -20,6 +20,7 @@ from mlops.core.documents import CheckedFile, YamlError, parse_yaml, read_checke
 from mlops.core.errors import ProjectError
 from mlops.core.git import Repository
 from mlops.core.layout import CODE_THAT_JUDGES, EXTENSION_FOLDER, PROJECT_FILE, SCHEMA_FILE
+from mlops.githost.hosts import WORKFLOW_PLACES
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.policies import POLICY_FILE, Policy, parse_policy, read_policy
 from mlops.settings.project import Project, load_project
@@ -244,7 +245,7 @@ class BaseRules:
 _JUDGING: Final = (_PROJECT_PATH, *(PurePosixPath(file) for file in (SCHEMA_FILE, GATES_FILE, POLICY_FILE)))
 _RULES: Final = (*_JUDGING, *(PurePosixPath(RELEASE_FOLDER, f"{name}.yml") for name in RULE_NAMES))
 # Code that runs as the change has it: its owners must review it (CODEOWNERS).
-_CODE: Final = tuple(map(PurePosixPath, CODE_THAT_JUDGES))
+_CODE: Final = tuple(map(PurePosixPath, (*WORKFLOW_PLACES, *CODE_THAT_JUDGES)))
 _MOST_CHANGES: Final = 30
 _LONGEST_VALUE: Final = 60
 _NAMES: Final = ("measure", "name")

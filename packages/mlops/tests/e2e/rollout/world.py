@@ -111,18 +111,21 @@ class World:
         """The endpoint now."""
         return observe(self.client, self.endpoint)
 
-    def register(self, version: str) -> str:
-        """Put a version of the model, with other weights than the others, into the registry; its digest."""
+    def register(self, version: str, *, ran: bool = True) -> str:
+        """Put a version of the model, with other weights than the others, into the registry; its digest.
+
+        `ran`: the stage that its releases come from has run it, as a rollout asks.
+        """
         package = self.folder / ".mlops" / "packages" / version
         write_package(package, bias=-1.0 - 0.1 * int(version))
         self.digests[version] = package_digest(package)
         model = Model(name=MODEL, version=version, type="custom_model", path=str(package))
         connect_registry(self.project.settings.registry).models.create_or_update(model)
-        # The stage that its releases come from has run it, as a rollout asks.
         digest = self.digests[version]
-        ran = Event(kind="rollout", stage="dev", step="finish", model=MODEL, version=version, digest=digest)
-        AuditLog(connect(self.project.settings.stage("dev"))).append(ran)
-        return self.digests[version]
+        if ran:
+            event = Event(kind="rollout", stage="dev", step="finish", model=MODEL, version=version, digest=digest)
+            AuditLog(connect(self.project.settings.stage("dev"))).append(event)
+        return digest
 
     def release(self, version: str, digest: str | None = None, **rollout: Any) -> None:
         """Write the stage's manifest; `rollout` says what is other than usual in it."""

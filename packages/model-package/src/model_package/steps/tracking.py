@@ -44,3 +44,12 @@ def record(
         client.log_artifact(run, str(file))
     if not given:
         client.set_terminated(run)
+
+
+def report_progress(metrics: Mapping[str, float], step: int) -> None:
+    """Log metrics of a training that goes on to the run of this job; nothing outside of one.
+
+    A sweep counts each call that has its metric, and stops a trial that falls behind.
+    """
+    if os.environ.get("MLFLOW_RUN_ID"):
+        record(metrics=metrics, step=step)

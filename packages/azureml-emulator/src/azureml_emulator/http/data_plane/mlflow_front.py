@@ -40,6 +40,7 @@ _HOP_BY_HOP = frozenset(
 )
 _HOSTS = (LOOPBACK, "localhost")
 _READABLE = frozenset({"GET", "HEAD"})
+_SHUTDOWN_SECONDS = 1.0
 _CHUNK_BYTES = 256 * 1024
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 
@@ -69,7 +70,7 @@ class MlflowFront:
     async def open(self) -> None:
         """Listen on the port of last time, or on any free one."""
         listening = socket.create_server((LOOPBACK, self._server.choose_port()))
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
         await web.SockSite(self._runner, listening).start()
 
@@ -86,9 +87,7 @@ class MlflowFront:
             return web.json_response(answer.document, status=answer.status)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.url.host not in _HOSTS:
-            # A web page whose name was pointed at this machine, or a client that must use the address it was given.
-            raise Forbidden(f"MLflow is served on {' and '.join(_HOSTS)} only, not on {request.host}.")
+        _refuse_other_sites(request)
         scope, path = self._target(request.rel_url.raw_path)
         query = list(request.rel_url.query.items())
         route = api_route(path)
@@ -158,6 +157,15 @@ class MlflowFront:
         if len(parts) < 3 or f"{parts[2]}/" != IMMUTABLE_PREFIX:
             return None
         return self._blobs.path(parts[0], parts[1], "/".join(parts[2:]))
+
+
+def _refuse_other_sites(request: web.BaseRequest) -> None:
+    """Raise Forbidden for what a web page of another site sends, also of one whose name was pointed at this machine."""
+    if request.url.host not in _HOSTS:
+        raise Forbidden(f"MLflow is served on {' and '.join(_HOSTS)} only, not on {request.host}.")
+    origin = request.headers.get("Origin")
+    if request.method not in _READABLE and origin is not None and URL(origin).host not in _HOSTS:
+        raise Forbidden(f"Pages of {origin} cannot change what MLflow has.")
 
 
 async def _body(request: web.BaseRequest) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
@@ -67,9 +67,7 @@ class MlflowProxy:
         else:
             reply = await self._gateway.exchange(scope, request.method, rest, query, body)
             status, kind, raw = reply.status, reply.content_type, reply.body
-        artifacts = f"{self._server.public}/api/2.0/mlflow-artifacts/artifacts/".encode()
-        shown = _translated(raw, self._records.job_of_run).replace(MLFLOW_ARTIFACTS.encode(), artifacts)
-        return Response(shown, status, media_type=kind)
+        return Response(self._with_addresses(_translated(raw, self._records.job_of_run)), status, media_type=kind)
 
     async def registry(self, request: Request) -> Response:
         """Answer a request to the model registry of a registry, which has nothing else of MLflow."""
@@ -78,7 +76,13 @@ class MlflowProxy:
             raise unknown_route(request)
         query = request.query_params.multi_items()
         answer = await self._registry.answer(scope, request.method, route, query, await request.body())
-        return JSONResponse(answer.document, answer.status)
+        raw = self._with_addresses(json.dumps(answer.document).encode())
+        return Response(raw, answer.status, media_type="application/json")
+
+    def _with_addresses(self, raw: bytes) -> bytes:
+        """A reply with the addresses of artifacts, which clients by `azureml://` do not know how to find."""
+        address = f"{self._server.public}/api/2.0/mlflow-artifacts/artifacts/"
+        return raw.replace(MLFLOW_ARTIFACTS.encode(), address.encode())
 
     def _scope(self, request: Request, kind: ScopeKind) -> Scope:
         rest = request.path_params["rest"]

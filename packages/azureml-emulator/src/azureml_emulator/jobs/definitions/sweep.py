@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from azureml_emulator.jobs.definitions.automl import AutomlSettings
+
+SWEEP_LOG = "azureml-logs/hyperdrive.txt"
 SamplingKind = Literal["random", "grid", "bayesian"]
 PolicyKind = Literal["bandit", "medianstopping", "truncationselection"]
 
@@ -48,7 +51,8 @@ class EarlyTermination:
 class SweepSettings:
     """A whole sweep. `timeout` and `trial_timeout` are in seconds, None for no limit.
 
-    `declared` has the declarations of parameters that are inputs of a component.
+    `declared` has the declarations of parameters that are inputs of a component. With `automl` the trials choose what
+    they try themselves, and the space is empty.
     """
 
     space: Mapping[str, Distribution]
@@ -61,3 +65,4 @@ class SweepSettings:
     trial_timeout: float | None
     policy: EarlyTermination | None
     declared: Mapping[str, Mapping[str, Any]]
+    automl: AutomlSettings | None = None

@@ -144,15 +144,22 @@ class ControlFlow:
         """The outputs of a loop: of do_while those of the last iteration, of parallel_for those of all together."""
         if isinstance(control, DoWhile):
             last = loop.started[max(loop.started, key=int)]
-            self._outputs[name] = {output: self._path(source) for output, source in last.outputs.items()}
+            self._outputs[name] = {
+                output: self._path(source) for output, source in last.outputs.items() if self._has(source)
+            }
         else:
             record = self._levels.records[name].name
             self._outputs[name] = {
                 output: self._gathered(record, output, kind, loop) for output, kind in control.output_types.items()
             }
 
+    def _has(self, source: FromStep) -> bool:
+        """Whether a step has written an output; one in a branch that was not taken has not."""
+        return source.output in self._outputs.get(source.step, {})
+
     def _gathered(self, record: str, output: str, kind: str, loop: _Iterations) -> Path:
-        paths = {which: self._path(each.outputs[output]) for which, each in loop.started.items()}
+        sources = {which: each.outputs[output] for which, each in loop.started.items() if output in each.outputs}
+        paths = {which: self._path(source) for which, source in sources.items() if self._has(source)}
         made = self._job_paths.output(self._scope, record, output, StepOutput(kind), self._graph.datastore)
         if kind in VALUE_TYPES:
             texts = {which: path.read_text(encoding="utf-8").strip() for which, path in paths.items()}
@@ -200,7 +207,10 @@ class ControlFlow:
     def _text(self, source: Literal | FromStep) -> str:
         if isinstance(source, Literal):
             return source.text.strip()
-        return self._path(source).read_text(encoding="utf-8").strip()
+        path = self._path(source) if self._has(source) else None
+        if path is None or not path.is_file():
+            raise BadRequest(f"The step '{source.step}' did not write its output '{source.output}'.", code="UserError")
+        return path.read_text(encoding="utf-8").strip()
 
     def _path(self, source: FromStep) -> Path:
         return self._outputs[source.step][source.output]

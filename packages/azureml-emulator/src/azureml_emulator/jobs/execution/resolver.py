@@ -54,16 +54,17 @@ class Resolver:
         for name, step_input in step.inputs.items():
             match step_input.source:
                 case FromStep(step=before, output=output):
-                    found[name] = earlier[before][output]
+                    path = earlier[before].get(output)
                 case Data(uri=uri):
-                    found[name] = self._data(step.name, name, uri, scope)
+                    path = self._data(step.name, name, uri, scope)
                 case Literal():
                     continue
-            if not found[name].exists():
+            if path is None or not path.exists():
                 raise BadRequest(
                     f"The input '{name}' of the step '{step.name}' does not exist: {_origin(step_input.source)}.",
                     code="UserError",
                 )
+            found[name] = path
         return found
 
     def data(self, uri: str, scope: Scope) -> Path:

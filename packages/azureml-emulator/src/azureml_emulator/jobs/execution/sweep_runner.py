@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from azureml_emulator.jobs.automl.search import search_of
 from azureml_emulator.jobs.definitions.states import (
     CANCEL_REQUESTED,
     CANCELED,
@@ -25,11 +26,10 @@ from azureml_emulator.jobs.definitions.steps import Step
 from azureml_emulator.jobs.definitions.sweep import SweepSettings
 from azureml_emulator.jobs.execution.step_runner import JobContext, StepRunner, StepTools
 from azureml_emulator.jobs.execution.trial_steps import Earlier, check_parameters, trial_step
-from azureml_emulator.jobs.job_paths import SWEEP_LOG, LogFile
+from azureml_emulator.jobs.job_paths import LogFile
 from azureml_emulator.jobs.job_records import failure, failure_message
-from azureml_emulator.jobs.sweeps.documents import best_properties, run_properties, run_tags, trial_properties
 from azureml_emulator.jobs.sweeps.early_termination import newest_interval, to_stop
-from azureml_emulator.jobs.sweeps.sampling import next_parameters, space_size
+from azureml_emulator.jobs.sweeps.search import Search
 from azureml_emulator.jobs.sweeps.trials import Trial, best_trial
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun
 from azureml_emulator.kernel.background import run_once
@@ -48,6 +48,7 @@ class _Sweep:
     record: Resource
     step: Step
     settings: SweepSettings
+    search: Search
     context: JobContext
     earlier: Earlier
     log: LogFile
@@ -61,7 +62,7 @@ class _Sweep:
 
 
 class SweepRunner:
-    """Runs sweeps, as jobs and as steps of pipelines. `stopping` is set when the emulator stops, for sweeps to keep."""
+    """Runs sweeps and AutoML tasks. `stopping` is set when the emulator stops, for jobs of their own to be kept."""
 
     def __init__(self, tools: StepTools, steps: StepRunner) -> None:
         self._tools = tools
@@ -75,12 +76,16 @@ class SweepRunner:
         tools, key = self._tools, record.key
         begun = run_once(self._begin_run(record, step, context), f"beginning the MLflow run of {record.name}")
         below = replace(context, parent_run=begun)
-        log = LogFile(tools.job_paths.log(context.scope, record.name, SWEEP_LOG))
-        sweep = _Sweep(record, step, settings, below, earlier, log)
+        search = search_of(settings, lambda name: tools.job_paths.artifacts(context.scope, name))
+        log = LogFile(tools.job_paths.log(context.scope, record.name, search.log))
+        sweep = _Sweep(record, step, settings, search, below, earlier, log)
         try:
-            await self._open(sweep)
-            end = await self._advance(sweep)
-            await self._finish(sweep, end)
+            if obstacle := search.obstacle():
+                self._write(sweep, obstacle)
+                tools.records.set_state(key, FAILED, failure(obstacle))
+            else:
+                await self._open(sweep)
+                await self._finish(sweep, await self._advance(sweep))
         except asyncio.CancelledError:
             await self._cancel_trials(sweep)
             self._write(sweep, "Stopped with the emulator." if self.stopping else "Canceled.")
@@ -113,10 +118,9 @@ class SweepRunner:
         """Start the sweep's own record, and take up the trials that it has already."""
         records, settings = self._tools.records, sweep.settings
         records.set_state(sweep.record.key, RUNNING)
-        size = await asyncio.to_thread(space_size, settings)
-        records.merge(sweep.record.key, properties=run_properties(settings, size), tags=self._tags(sweep))
-        what = f"{settings.sampling.kind} sampling, {'maximize' if settings.maximize else 'minimize'} {settings.metric}"
-        self._write(sweep, f"Sweep {sweep.record.name}: {what}, at most {settings.max_trials} trials.")
+        properties = await asyncio.to_thread(sweep.search.run_properties)
+        records.merge(sweep.record.key, properties=properties, tags=sweep.search.tags(sweep.trials, ended=False))
+        self._write(sweep, f"{sweep.search.title()}, at most {settings.max_trials} trials.")
         for found in sorted(records.children(sweep.record), key=_number):
             trial = Trial(found.name, found.internal["parameters"], found.properties["status"])
             sweep.keys[trial.name] = found.key
@@ -160,10 +164,10 @@ class SweepRunner:
                 return
             seed = zlib.crc32(sweep.record.name.encode())
             trials = list(sweep.trials.values())
-            parameters = await asyncio.to_thread(next_parameters, sweep.settings, seed, trials)
+            parameters = await asyncio.to_thread(sweep.search.next, seed, trials)
             if parameters is None:
                 sweep.exhausted = True
-                self._write(sweep, f"The search space is exhausted after {len(trials)} trials.")
+                self._write(sweep, f"No further trial: {sweep.search.no_more(trials)}.")
                 return
             self._create(sweep, parameters)
 
@@ -171,10 +175,10 @@ class SweepRunner:
         records, name = self._tools.records, f"{sweep.record.name}_{len(sweep.trials)}"
         sweep.trials[name] = Trial(name, parameters, NOT_STARTED)
         step = trial_step(sweep.step, sweep.settings, name, parameters)
-        shown = trial_properties(step, parameters)
+        shown = sweep.search.trial(step, parameters)
         trial = records.create_trial(sweep.record, sweep.context.scope, name, step, parameters, shown)
         sweep.keys[name] = trial.key
-        records.merge(sweep.record.key, properties={}, tags=self._tags(sweep))
+        records.merge(sweep.record.key, properties={}, tags=sweep.search.tags(sweep.trials, ended=False))
         self._start(sweep, name)
 
     def _start(self, sweep: _Sweep, name: str) -> None:
@@ -183,7 +187,7 @@ class SweepRunner:
         running = self._run_trial(records.get(sweep.keys[name]), step, sweep)
         sweep.tasks[run_once(running, f"the trial {name}")] = name
         sweep.trials[name] = replace(trial, state=RUNNING)
-        self._write(sweep, f"{name}: started with {_described(trial.parameters)}.")
+        self._write(sweep, f"{name}: started{_described(trial.parameters)}.")
 
     async def _run_trial(self, record: Resource, step: Step, sweep: _Sweep) -> State:
         try:
@@ -199,7 +203,7 @@ class SweepRunner:
             task.result()
         await self._observe(sweep, name)
         trial = sweep.trials[name]
-        record = self._tools.records.get(sweep.keys[name])
+        record = self._tools.records.merge(sweep.keys[name], properties=sweep.search.trial_ended(trial), tags={})
         reason = f": {failure_message(record).splitlines()[0]}" if trial.state == FAILED else ""
         score = trial.score(maximize=sweep.settings.maximize)
         shown = "" if score is None else f", {sweep.settings.metric} {score:g}"
@@ -267,16 +271,16 @@ class SweepRunner:
         """Set the best trial, its outputs and the final state."""
         records, key, settings = self._tools.records, sweep.record.key, sweep.settings
         best = best_trial(sweep.trials.values(), maximize=settings.maximize)
-        records.merge(key, properties={}, tags=self._tags(sweep, all_sampled=True))
+        records.merge(key, properties={}, tags=sweep.search.tags(sweep.trials, ended=True))
         if best is not None:
             trial, score = best
-            properties = best_properties(trial.name, score)
+            properties, tags = sweep.search.best(trial.name, score)
             await self._take_outputs(sweep, self._tools.records.get(sweep.keys[trial.name]))
-            records.merge(key, properties=properties, tags={})
-            if run := records.get(key).internal.get("run"):
-                await self._tools.tracking.tag(run, properties)
+            ended = records.merge(key, properties=properties, tags=tags)
+            if run := ended.internal.get("run"):
+                await self._tools.tracking.tag(run, properties | tags)
             self._write(sweep, f"The best trial is {trial.name} with {settings.metric} {score:g}.")
-        if end is not None:
+        if end is not None and not (best and sweep.search.keeps_best_after_timeout):
             records.set_state(key, end, failure(f"The sweep exceeded its timeout of {settings.timeout:g} s."))
         elif best is None:
             reason = await self._without_best(sweep)
@@ -335,10 +339,6 @@ class SweepRunner:
         if tracked is not None:
             await self._tools.tracking.end(tracked.run, end)
 
-    def _tags(self, sweep: _Sweep, *, all_sampled: bool = False) -> dict[str, str]:
-        sampled = {trial.name: trial.parameters for trial in sweep.trials.values()}
-        return run_tags(sweep.settings, sampled, all_sampled=all_sampled)
-
     def _elapsed(self, sweep: _Sweep) -> float:
         started = datetime.fromisoformat(self._tools.records.get(sweep.record.key).internal["started"])
         return (self._tools.clock.now() - started).total_seconds()
@@ -349,7 +349,7 @@ class SweepRunner:
 
 def resumes(record: Resource) -> bool:
     """Whether a sweep goes on when the emulator starts again: one that is a job of its own does."""
-    return record.properties["jobType"] == "Sweep" and "parent" not in record.internal
+    return record.properties["jobType"] in {"Sweep", "AutoML"} and "parent" not in record.internal
 
 
 def _number(trial: Resource) -> int:
@@ -357,4 +357,4 @@ def _number(trial: Resource) -> int:
 
 
 def _described(parameters: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in parameters.items())
+    return " with " + ", ".join(f"{name}={value}" for name, value in parameters.items()) if parameters else ""

@@ -13,6 +13,7 @@ from typing import Any
 from azureml_emulator.jobs.definitions.control_flow import DO_WHILE, PARALLEL_FOR
 from azureml_emulator.jobs.definitions.steps import Data, FromStep, Literal, Source
 from azureml_emulator.jobs.definitions.wire import arm_id, as_text, bool_of, read_input, refuse
+from azureml_emulator.jobs.graph.automl_job import AUTOML, automl_component, with_inputs
 from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, refuse_other_tasks
 from azureml_emulator.jobs.sweeps.settings import SWEEP
 from azureml_emulator.kernel.errors import NotModelled
@@ -20,8 +21,8 @@ from azureml_emulator.kernel.errors import NotModelled
 FindComponent = Callable[[str], dict[str, Any]]
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
-_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, DATA_TRANSFER})
-_KNOWN_KINDS = "steps of the types command, parallel, pipeline, sweep and data_transfer"
+_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, AUTOML, DATA_TRANSFER})
+_KNOWN_KINDS = "steps of the types command, parallel, pipeline, sweep, automl and data_transfer"
 # Fields of a node whose expressions name data, or stand inside the component.
 _BOUND_ELSEWHERE = frozenset({"inputs", "outputs", "componentId"})
 _EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")
@@ -55,6 +56,8 @@ class Bindings:
         kind = kind_of_node(node)
         if kind not in _KINDS:
             raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
+        if kind == AUTOML:
+            return automl_component(self.settled(frame, f"jobs.{name}", with_inputs(node)))
         if kind == DATA_TRANSFER:
             refuse_other_tasks(node, f"{frame.prefix}{name}")
         component = arm_id(node.get("componentId") or (node.get("trial") or {}).get("componentId"))

@@ -75,12 +75,16 @@ class ControlFlowReader:
             if unknown:
                 raise self._wrong("mapping", f"names '{unknown[0]}', which its body does not have")
             mapping[_port(output)] = targets
+        first = read("0", {})
+        unwritten = sorted({*mapping, *({condition} if condition else ())} - first.outputs.keys())
+        if unwritten:
+            raise self._wrong("body", f"has no step that writes its output '{unwritten[0]}'")
         return DoWhile(
             self._where,
             waits_for,
             read=read,
             output_types=types,
-            checked=(read("0", {}),),
+            checked=(first,),
             condition=condition,
             mapping=mapping,
             limit=self._count((self._node.get("limits") or {}).get("max_iteration_count"), "max_iteration_count"),

@@ -14,6 +14,7 @@ from azureml_emulator.jobs.definitions.control_flow import CONTROL_KINDS, IF_ELS
 from azureml_emulator.jobs.definitions.distribution import Distribution
 from azureml_emulator.jobs.definitions.steps import (
     DATA_TYPES,
+    VALUE_TYPES,
     Data,
     FromStep,
     Gate,
@@ -37,6 +38,7 @@ from azureml_emulator.jobs.definitions.wire import (
     refuse,
     seconds,
 )
+from azureml_emulator.jobs.graph.automl_job import search_of_node, with_inputs
 from azureml_emulator.jobs.graph.bindings import (
     PARALLEL,
     PIPELINE,
@@ -191,7 +193,7 @@ class _Reader:
     def _node(self, frame: Frame, name: str, given: dict[str, Any]) -> Iterator[Step]:
         """The step of a node, or the steps of a pipeline that it runs."""
         specification = self._bindings.specification(frame, name, given)
-        node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", given)
+        node = self._bindings.settled(frame, f"jobs.{frame.prefix}{name}", with_inputs(given))
         if specification.get("type", "command") == PIPELINE:
             inner = self._bindings.inner(frame, name, node, specification)
             where = f"{frame.prefix}{name}"
@@ -210,7 +212,7 @@ class _Reader:
         where = f"{frame.prefix}{name}"
         runs = _step_task(node, specification, where)
         declared = specification.get("inputs") or {}
-        sweep = read_sweep_step(node, declared, where)
+        sweep = search_of_node(node) or read_sweep_step(node, declared, where)
         if sweep is not None:
             declared = {key: value for key, value in declared.items() if key not in sweep.space}
         declared_outputs = specification.get("outputs") or {}
@@ -300,6 +302,8 @@ def _registrations(given: dict[str, Any], kind: str) -> tuple[Registration, ...]
     if not name:
         return ()
     version = field_of(given, "assetVersion") or given.get("version")
+    if kind in VALUE_TYPES:
+        raise refuse(f"An output of type {kind} cannot be registered as '{name}': only data and models can.", "outputs")
     kind_of(asset_kind(kind)).check_name(str(name))
     return (Registration(str(name), str(version) if version else None),)
 

@@ -28,7 +28,11 @@ def main(arguments: Sequence[str]) -> int:
         if keys:
             batches = key_batches(source, keys, scratch)
         else:
-            batches = table_batches(source, size) if plan.settings.is_table else file_batches(source, size)
+            # As on Azure, an MLflow model without a script is not given what is in nested folders.
+            nested = plan.settings.entry_script is not None
+            batches = (
+                table_batches(source, size) if plan.settings.is_table else file_batches(source, size, nested=nested)
+            )
     except InputError as error:
         print(error, file=sys.stderr)
         return 1

@@ -30,9 +30,13 @@ class MiniBatch:
         return len(self.files) if self.piece is None else None
 
 
-def file_batches(source: Path, size: int | None) -> list[MiniBatch]:
-    """The files at or below a path, ordered by path, `size` per mini-batch. Raises InputError."""
-    files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
+def file_batches(source: Path, size: int | None, *, nested: bool = True) -> list[MiniBatch]:
+    """The files at a path, ordered by path, `size` per mini-batch; with those in its folders if `nested`.
+
+    Raises InputError.
+    """
+    below = source.rglob("*") if nested else source.glob("*")
+    files = [source] if source.is_file() else sorted(path for path in below if path.is_file())
     if not files:
         raise InputError(f"The input has no files: '{source.name}' is empty. Use a file, or a folder with files.")
     return _of_files(files, size)

@@ -72,8 +72,9 @@ class MlflowServer:
 
         Raises Unavailable after `seconds`, and NotModelled at once where what is installed cannot run it.
         """
-        mlflow_versions.check_libraries()
-        mlflow_versions.needs_upgrade(self._folder, version("mlflow"))
+        if not self._ready.is_set():
+            mlflow_versions.check_libraries()
+            mlflow_versions.needs_upgrade(self._folder, version("mlflow"))
         self.open()
         try:
             await asyncio.wait_for(self._ready.wait(), seconds)
