@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
+from click.shell_completion import get_completion_class
+
 from mlops.cli.command_line import SECTIONS
 from mlops.core import errors
 from mlops.core.errors import MlopsError
@@ -51,6 +53,13 @@ def test_the_page_of_commands_has_each_one_in_the_order_of_the_help() -> None:
 
     assert listed == {section.title: list(section.commands) for section in SECTIONS.values()}
     assert list(listed) == [section.title for section in SECTIONS.values()]
+
+
+def test_the_page_of_commands_has_the_completion_of_each_shell() -> None:
+    shells = re.findall(r"_MLOPS_COMPLETE=(\w+)_source mlops", text_of("commands.md"))
+
+    assert shells == ["bash", "zsh", "fish"]
+    assert all(get_completion_class(shell) for shell in shells)
 
 
 def test_the_page_of_exit_codes_has_each_error_and_each_verdict() -> None:
