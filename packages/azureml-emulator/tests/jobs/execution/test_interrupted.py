@@ -37,7 +37,7 @@ def killed(
     scripts: Callable[..., Path],
 ) -> Generator[Killed]:
     # given an emulator that was started with a umask that lets others read
-    settings = Settings(state=tmp_path_factory.mktemp("killed") / "state", background_start="lazy")
+    settings = Settings(state=tmp_path_factory.mktemp("killed") / "state", background_start="lazy", parallel_steps=4)
     before = os.umask(0o022)
     try:
         emulator = RunningEmulator(settings)
@@ -45,13 +45,13 @@ def killed(
         os.umask(before)
     try:
         submitter = submitter_of(emulator)
-        # and a job that has written files, a pipeline with a running and a waiting step, and a shell command
+        # and a job that has written files, a pipeline with running and waiting steps on two levels, and a shell command
         code = submitter.code(scripts(write=FILES, sleeper=SLEEP))
         submitter.wait(submitter.command("python write.py && echo text > outputs/a/b/file.txt", codeId=code))
         pipeline, processes = running_jobs(submitter, code)
         # when the emulator is killed, then the processes of its jobs end without a restart
         emulator.kill()
-        wait_for(lambda: [process_start_time(pid) for pid in processes] == [None, None])
+        wait_for(lambda: not any(process_start_time(pid) for pid in processes))
         emulator.restart()
         yield Killed(emulator, pipeline, submitter_of(emulator))
     finally:
@@ -59,7 +59,7 @@ def killed(
 
 
 def running_jobs(submitter: Any, code: str) -> tuple[str, list[int]]:
-    """A pipeline whose first step runs, and the processes of it and of a shell command's child."""
+    """A pipeline whose first steps run on each level, and the processes of them and of a shell command's child."""
     folder = {"type": "uri_folder"}
     first = submitter.component("python sleeper.py", code=code, outputs={"o": folder})
     second = submitter.component("true", inputs={"x": folder})
@@ -68,21 +68,28 @@ def running_jobs(submitter: Any, code: str) -> tuple[str, list[int]]:
         "first": {"type": "command", "componentId": first},
         "second": {"type": "command", "componentId": second, "inputs": {"x": source}},
     }
-    pipeline = submitter.pipeline(steps)
+    inner = f"{submitter.workspace}/components/inner/versions/1"
+    body = {"properties": {"componentSpec": {"type": "pipeline", "jobs": steps}}}
+    submitter.http.put(inner, params={"api-version": "2023-04-01"}, json=body).raise_for_status()
+    pipeline = submitter.pipeline({**steps, "inner": {"type": "pipeline", "componentId": inner}})
     command = submitter.command("sleep 600 & echo pid $!; wait")
     submitter.wait(pipeline, "Running")
-    child = wait_for(lambda: submitter.steps(pipeline).get("first"))["runId"]
-    processes = [submitter.process(child), submitter.process(command)]
+    top = wait_for(lambda: found if {"first", "inner"} <= (found := submitter.steps(pipeline)).keys() else None)
+    children = [top["first"]["runId"], submitter.steps(top["inner"]["runId"])["first"]["runId"]]
+    processes = [submitter.process(each) for each in (*children, command)]
     assert None not in [process_start_time(pid) for pid in processes]
     return pipeline, processes
 
 
 def test_interrupted_jobs_have_failed_with_the_reason(killed: Killed) -> None:
-    details = killed.submitter.details(killed.pipeline)
-    assert details["status"] == "Failed"
-    assert "emulator stopped" in details["error"]["error"]["message"]
-    statuses = {name: step["status"] for name, step in killed.submitter.steps(killed.pipeline).items()}
-    assert statuses == {"first": "Failed", "second": "Canceled"}
+    steps = killed.submitter.steps(killed.pipeline)
+    inner = steps.pop("inner")["runId"]
+    for level in (killed.pipeline, inner):
+        details = killed.submitter.details(level)
+        assert details["status"] == "Failed"
+        assert "emulator stopped" in details["error"]["error"]["message"]
+    for level in (steps, killed.submitter.steps(inner)):
+        assert {name: step["status"] for name, step in level.items()} == {"first": "Failed", "second": "Canceled"}
 
 
 def test_the_state_folder_is_private(killed: Killed) -> None:
