@@ -9,6 +9,9 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
+
+from click.shell_completion import get_completion_class
 
 from mlops.cli.command_line import SECTIONS
 from mlops.core import errors
@@ -23,6 +26,8 @@ COMMAND = re.compile(r"^\| `mlops ([a-z]+)", re.MULTILINE)
 ROW = re.compile(r"^\| (\d+) \| `([^|]+)` \|", re.MULTILINE)
 CODE = re.compile(r"(`+)(.+?)\1(?!`)")
 GAP = "…"
+IMAGE = re.compile(r"!\[[^]]{20,}\]\(([\w/.-]+)\)")
+LARGEST_IMAGE_BYTES = 80_000
 
 
 def text_of(page: str) -> str:
@@ -48,6 +53,13 @@ def test_the_page_of_commands_has_each_one_in_the_order_of_the_help() -> None:
 
     assert listed == {section.title: list(section.commands) for section in SECTIONS.values()}
     assert list(listed) == [section.title for section in SECTIONS.values()]
+
+
+def test_the_page_of_commands_has_the_completion_of_each_shell() -> None:
+    shells = re.findall(r"_MLOPS_COMPLETE=(\w+)_source mlops", text_of("commands.md"))
+
+    assert shells == ["bash", "zsh", "fish"]
+    assert all(get_completion_class(shell) for shell in shells)
 
 
 def test_the_page_of_exit_codes_has_each_error_and_each_verdict() -> None:
@@ -86,3 +98,12 @@ def test_each_message_of_the_page_of_troubleshooting_is_one_of_the_programs() ->
 
     assert len(quoted) > 30
     assert [message for message in quoted if not is_printed(message)] == []
+
+
+def test_each_picture_is_small_described_and_shown() -> None:
+    shown = {(page.parent / path).resolve() for page in DOCS.glob("*.md") for path in IMAGE.findall(page.read_text())}
+    images = {*(DOCS / "images").iterdir()}
+
+    assert images == shown
+    assert [image.name for image in images if image.stat().st_size > LARGEST_IMAGE_BYTES] == []
+    ElementTree.parse(DOCS / "images/overview.svg")  # noqa: S314 - our own file

@@ -150,7 +150,7 @@ def test_another_table_before_the_first_one_is_committed_replaces_it(folder: Pat
     assert load_project(folder).settings.name == "leavers"
     assert load_project(folder).settings.registry == "mlr-leavers"
     assert sorted(file.name for file in (folder / "data").glob("*.*")) == [
-        *(".gitignore", "README.md", "churn_2026.csv", "leavers.csv", "leavers.yml")
+        *(".gitignore", "README.md", "churn_2026.csv", "explore.ipynb", "leavers.csv", "leavers.yml")
     ]
 
 
