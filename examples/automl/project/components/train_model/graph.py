@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from onnxmltools import convert_lightgbm, convert_xgboost  # ty: ignore[unresolved-import]
-from onnxmltools.convert.common.data_types import FloatTensorType  # ty: ignore[unresolved-import]
+from onnxmltools import convert_lightgbm, convert_xgboost  # ty: ignore[import-not-found]
+from onnxmltools.convert.common.data_types import FloatTensorType  # ty: ignore[import-not-found]
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType as MatrixType
 

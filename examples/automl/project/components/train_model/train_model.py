@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import flaml  # ty: ignore[import-not-found]
+import flaml
 import numpy as np
 import numpy.typing as npt
 from graph import as_graph
