@@ -105,6 +105,14 @@ def test_status_shows_the_stage_that_runs_and_those_that_do_not(lifecycle: Lifec
     assert [one["digest"] for one in stages["prod"]["deployments"]] == [live["digest"]]
 
 
+@pytest.fixture
+def new_shell(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that knows of no workspace; the tests of this process may share one."""
+    for name in lifecycle.variables:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("new_shell")
 def test_a_new_shell_finds_the_running_workspace_by_itself(lifecycle: Lifecycle) -> None:
     done = lifecycle.clone.mlops("status", "--json")
 
@@ -112,6 +120,7 @@ def test_a_new_shell_finds_the_running_workspace_by_itself(lifecycle: Lifecycle)
     assert done.stderr == "using the workspace that runs on this machine\n"
 
 
+@pytest.mark.usefixtures("new_shell")
 def test_a_project_with_a_subscription_is_never_taken_to_the_workspace_on_this_machine(lifecycle: Lifecycle) -> None:
     file = lifecycle.clone.folder / "project.yml"
     text = file.read_text()

@@ -54,7 +54,7 @@ def test_stopped_at_any_moment_it_leaves_whole_files_and_the_next_run_completes_
 
     # then
     assert stopped.returncode == (-number if number == signal.SIGKILL else 130)
-    assert not stopped.stderr or "Run the command again" in stopped.stderr
+    assert not stopped.stderr or "safe to run the command again" in stopped.stderr
     found = texts()
     drafts = {name for name in found if name.rpartition("/")[2].startswith(".") and name not in after}
     assert not drafts or number == signal.SIGKILL
