@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mlops.checks.stages import check_releases
 from mlops.core.errors import ProjectError
 from mlops.models.data_asset import DataVersion
 from mlops.settings.project import load_project
@@ -138,3 +139,28 @@ def test_the_report_is_one_page_with_its_pictures(tmp_path: Path, scores: list[f
     assert page.count("<svg") == 3
     assert "Parallel coordinates" in page
     assert not re.search(r"(?:src|href)=\"(?!#|data:)", page)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("type: qloguniform", "type: triangular", "triangular"),
+        ("min_value: -3.9", "min_value: low", "min_value"),
+        ("min_value: -3.9", "min_value: 3.9", "min_value 3.9 is not below max_value -1.6"),
+        ("min_value: -3.9", "min: -3.9", "min"),
+        ("learning_rate:", "learning_rte:", "learning_rte is not an input of the step, which has: split_data"),
+    ],
+)
+def test_what_is_wrong_in_the_search_space_is_said_with_its_line(
+    project_folder: Path, old: str, new: str, said: str
+) -> None:
+    change(project_folder / "components" / "search_space.yml", old, new)
+
+    with pytest.raises(ProjectError) as refused:
+        tuned_job(project_folder)
+
+    assert said in "\n".join(refused.value.details)
+    (location, *_) = refused.value.locations
+    assert (location.file.name, location.line) == ("search_space.yml", 5)
+    (project_folder / "releases").mkdir()
+    assert said in "".join(str(problem) for problem in check_releases(load_project(project_folder)))

@@ -12,11 +12,17 @@ from typing import Any, Final
 
 from mlops.checks.yaml.document import Problem
 from mlops.core.errors import ProjectError
-from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE, SAMPLE_REQUEST, SCHEMA_FILE
+from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE, SAMPLE_REQUEST, SCHEMA_FILE, TUNING_PIPELINE_FILE
 from mlops.githost.protection_file import read_expectations
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
-from mlops.settings.policies import RETRAINING_FILE, read_deadlines, read_policy, read_retraining_rules
+from mlops.settings.policies import (
+    RETRAINING_FILE,
+    read_deadlines,
+    read_policy,
+    read_retraining_rules,
+    read_search_space,
+)
 from mlops.settings.project import Project, load_project, read_project_schema
 from mlops.settings.releases import RELEASE_FOLDER, manifest_path
 from mlops.settings.stages import RESERVED_NAMES
@@ -119,6 +125,7 @@ _READERS: Final[tuple[Callable[[Project], Any], ...]] = (
     read_deadlines,
     lambda project: read_policy(project.root, project.order),
     lambda project: read_expectations(project.root, project.order),
+    lambda project: read_search_space(project.root) if project.path(TUNING_PIPELINE_FILE).is_file() else None,
 )
 _OF_MONITORING: Final[tuple[Callable[[Project], Any], ...]] = (
     lambda project: read_monitor_rules(project.path(MONITOR_FILE), project.order, read_project_schema(project.root)),

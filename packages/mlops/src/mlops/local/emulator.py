@@ -10,17 +10,19 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from mlops.cli.progress import say
 from mlops.core.documents import read_text
 from mlops.core.environments import environments_of
-from mlops.core.errors import MachineError, MlopsError
+from mlops.core.errors import MachineError, MlopsError, WorkspaceError
 from mlops.core.layout import PIPELINE_FILE, STATE_FOLDER, private_folder
 from mlops.core.results import Block, Line, Raw, Result
 from mlops.settings.project import Project, load_project
@@ -34,6 +36,8 @@ _ERROR_LINES: Final = 20
 _READY_FILE: Final = "emulator.json"
 # What points a process at a cloud, and the id in project.yml until somebody fills it in.
 _CLOUD: Final = "ARM_CLOUD_METADATA_URL"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_ANSWER_SECONDS: Final = 5
 _NO_SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"
 # Of a step; a pipeline has a default_compute.
 _COMPUTE: Final = re.compile(r"^\s+compute: *azureml:([\w-]+)", re.MULTILINE)
@@ -101,7 +105,9 @@ def use_running_workspace(project_path: Path | None) -> None:
 
     Only where project.yml names no subscription yet, so that no command that is meant for Azure ends here.
     """
-    if _CLOUD in os.environ:
+    address = os.environ.get(_CLOUD)
+    if address:
+        _require_answer(address)
         return
     try:
         project = load_project(project_path)
@@ -112,6 +118,20 @@ def use_running_workspace(project_path: Path | None) -> None:
     except MlopsError:
         # The command itself says what is wrong with the project, or that nobody is logged in.
         return
+
+
+def _require_answer(address: str) -> None:
+    """Raise WorkspaceError if variables of a shell point to a workspace on this machine that has been stopped."""
+    place = urlsplit(address)
+    if place.hostname not in _LOOPBACK or place.port is None:
+        return
+    try:
+        socket.create_connection((place.hostname, place.port), _ANSWER_SECONDS).close()
+    except OSError as error:
+        raise WorkspaceError(
+            f"nothing answers at {place.scheme}://{place.netloc}, where {_CLOUD} points in this shell",
+            'Start the workspace with `mlops up`, then `eval "$(mlops env)"`; for Azure unset the variable.',
+        ) from error
 
 
 def stop(project: Project) -> str:

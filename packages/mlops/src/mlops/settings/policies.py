@@ -1,14 +1,17 @@
-"""releases/retirement.yml, retraining.yml and provenance.yml as frozen objects: what each stage allows and requires."""
+"""What is allowed, as frozen objects: releases/retirement.yml, retraining.yml and provenance.yml per stage, and the
+search space of a tuning in components/search_space.yml.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from mlops.core.documents import Part, YamlFile, parse_checked, read_checked
+from mlops.core.documents import Part, YamlFile, parse_checked, read_checked, read_yaml
+from mlops.core.layout import SEARCH_SPACE_FILE, TUNING_PIPELINE_FILE
 from mlops.settings.project import Project
 from mlops.settings.releases import RELEASE_FOLDER, change_values
 from mlops.settings.stages import ByStage, KnownStage, StageOrder, stage_context
@@ -153,3 +156,89 @@ def allows(builders: tuple[str, ...], builder: str, origin: str | None) -> bool:
         if re.fullmatch(expression, builder):
             return True
     return False
+
+
+class _Choice(Part):
+    """One of some values."""
+
+    type: Literal["choice"]
+    values: Annotated[list[Any], Field(min_length=1)]
+
+
+class _Ends(Part):
+    min_value: float
+    max_value: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.min_value < self.max_value:
+            raise ValueError(f"min_value {self.min_value:g} is not below max_value {self.max_value:g}")
+        return self
+
+
+class _Between(_Ends):
+    """Between two ends, for `loguniform` those of the exponent."""
+
+    type: Literal["uniform", "loguniform"]
+
+
+class _BetweenSteps(_Ends):
+    """The same, rounded to multiples of `q`."""
+
+    type: Literal["quniform", "qloguniform"]
+    q: Annotated[float, Field(gt=0)]
+
+
+class _Around(Part):
+    """Around a mean, for `lognormal` that of the exponent."""
+
+    type: Literal["normal", "lognormal"]
+    mu: float
+    sigma: Annotated[float, Field(gt=0)]
+
+
+class _AroundSteps(Part):
+    """The same, rounded to multiples of `q`."""
+
+    type: Literal["qnormal", "qlognormal"]
+    mu: float
+    sigma: Annotated[float, Field(gt=0)]
+    q: Annotated[float, Field(gt=0)]
+
+
+class _Integer(Part):
+    """A whole number from 0 to below `upper`."""
+
+    type: Literal["randint"]
+    upper: Annotated[int, Field(ge=1)]
+
+
+Distribution = Annotated[
+    _Choice | _Between | _BetweenSteps | _Around | _AroundSteps | _Integer, Field(discriminator="type")
+]
+
+
+class SearchSpace(YamlFile):
+    """The content of components/search_space.yml: a distribution of Azure ML's sweep jobs per input of the step."""
+
+    parameters: Annotated[dict[str, Distribution], Field(min_length=1)]
+
+
+def read_search_space(root: Path) -> dict[str, dict[str, Any]]:
+    """What `mlops tune` varies, a distribution per input of the sweep's step.
+
+    Raises ProjectError naming file, line, key and what to do.
+    """
+    checked = read_checked(root / SEARCH_SPACE_FILE, SearchSpace)
+    parameters = checked.value.parameters
+    jobs = read_yaml(root / TUNING_PIPELINE_FILE).value["jobs"].values()
+    component = next((str(each["trial"]) for each in jobs if "trial" in each), "")
+    inputs = list(read_yaml((root / TUNING_PIPELINE_FILE).parent / component).value.get("inputs") or {})
+    checked.refuse(
+        [
+            (("parameters", name), f"{name} is not an input of the step, which has: {', '.join(inputs)}")
+            for name in parameters
+            if name not in inputs
+        ]
+    )
+    return {name: each.model_dump() for name, each in parameters.items()}

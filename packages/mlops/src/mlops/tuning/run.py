@@ -18,22 +18,22 @@ from azure.ai.ml import MLClient, load_job
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import PipelineJob
 from azure.core.exceptions import ResourceNotFoundError
-from pydantic import Field
 
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import RUNNING, Step, say, step_board
-from mlops.core.documents import YamlFile, parse_yaml, read_checked, read_yaml
+from mlops.core.documents import parse_yaml, read_yaml
 from mlops.core.edits import Edit, diff
 from mlops.core.errors import InputError, Interrupted, JobFailed, ProjectError
-from mlops.core.git import Repository
-from mlops.core.layout import PIPELINE_FILE, REPORT_FOLDER, SEARCH_SPACE_FILE, TUNING_PIPELINE_FILE, private_folder
+from mlops.core.git import REMOTE, Repository
+from mlops.core.layout import PIPELINE_FILE, REPORT_FOLDER, TUNING_PIPELINE_FILE, private_folder
 from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.githost.hosts import pull_requests_of
 from mlops.githost.interface import PullRequest
 from mlops.promotion.branch import find_base, publish
+from mlops.settings.policies import read_search_space
 from mlops.settings.project import Project, read_project_schema
 from mlops.settings.stages import StageName
-from mlops.training.following import COMPLETED, TERMINAL, StepRun, follow, job_failure
+from mlops.training.following import COMPLETED, FAILED, TERMINAL, StepRun, follow, job_failure
 from mlops.training.run import training_order
 from mlops.training.submission import Order
 from mlops.tuning.report import Comparison, Trial, write_report
@@ -48,12 +48,6 @@ _PARENT_INPUT: Final = re.compile(r"\$\{\{\s*parent\.inputs\.([\w-]+)\s*\}\}")
 _TRIAL_TAG: Final = "_aml_system_{}"
 _SHOWN_TRIALS: Final = 5
 _SAME: Final = 1e-12
-
-
-class SearchSpace(YamlFile):
-    """The content of components/search_space.yml: a distribution of Azure ML's sweep jobs per input of the step."""
-
-    parameters: dict[str, dict[str, Any]] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -75,6 +69,7 @@ class Proposed:
 
     branch: str
     commit: str
+    is_pushed: bool
     pull_request: PullRequest
 
 
@@ -120,6 +115,9 @@ class TuneResult(Result):
         ]
         title = f"the best of {len(found.trials)} trials"
         blocks: list[Block] = [Table(title, ("trial", found.metric, *names), tuple(rows))]
+        failed = sum(trial.state == FAILED for trial in found.trials)
+        if failed:
+            blocks.append(Line(f"{failed} of {len(found.trials)} trials failed; their logs say why: job below", "bad"))
         current = "-" if found.current is None else f"{found.current:.4f}"
         blocks.append(Line(f"parameters of {PIPELINE_FILE.as_posix()}: {current}"))
         blocks.append(Line(f"report  {self.report}"))
@@ -131,7 +129,8 @@ class TuneResult(Result):
             hint = f"Next: `mlops tune --job {self.job} --propose` puts this change on a branch, for review."
             return [*blocks, Raw(diff(self.edit)), Line(hint, "hint")]
         pull_request = self.proposed.pull_request
-        rows = [("branch", self.proposed.branch), ("commit", self.proposed.commit)]
+        where = f", pushed to {REMOTE}" if self.proposed.is_pushed else ""
+        rows = [("branch", f"{self.proposed.branch}{where}"), ("commit", self.proposed.commit)]
         rows += [("pull request", pull_request.url)] if pull_request.url else []
         return [*blocks, Table("the change is proposed", (), tuple(rows)), Line(pull_request.advice, "hint")]
 
@@ -183,7 +182,7 @@ def tuning_job(project: Project, compute: str, order: Order, trials: int | None)
     training = read_yaml(project.required_file(PIPELINE_FILE)).value
     document = read_yaml(project.required_file(TUNING_PIPELINE_FILE)).value
     sweep, baseline = _steps(document)
-    space = read_checked(project.required_file(SEARCH_SPACE_FILE), SearchSpace).value.parameters
+    space = read_search_space(project.root)
     bound = {name: training["jobs"][name].get("inputs") or {} for name in document["jobs"] if name in training["jobs"]}
     bound[sweep] = {name: value for name, value in bound[baseline].items() if name not in space}
     used = {
@@ -324,10 +323,15 @@ def _propose(project: Project, found: Comparison, edit: Edit, job: str) -> Propo
     """Commit the change on a branch from the remote's default branch, push it, and open a pull request."""
     repository = Repository(project.root)
     base = find_base(repository)
-    best, (_, baseline) = found.best, _steps(read_yaml(project.required_file(TUNING_PIPELINE_FILE)).value)
+    best = found.best
     text = repository.read(base.commit, edit.path)
     if text is None or best is None:
         raise ProjectError(f"{edit.path} is not on {base.branch}", "Commit it first.")
+    if text != edit.before:
+        raise ProjectError(
+            f"{edit.path} is another one on {base.branch} than here: the trials were not compared with its parameters",
+            f"Tune where {edit.path} is that of {base.branch}, or bring the file here into {base.branch} first.",
+        )
     title = "Train with tuned parameters"
     current = "-" if found.current is None else f"{found.current:.5f}"
     table = "".join(f"| {name} | {_written(value)} |\n" for name, value in best.parameters.items())
@@ -336,10 +340,9 @@ def _propose(project: Project, found: Comparison, edit: Edit, job: str) -> Propo
         f"{current} with the parameters so far, on the same held-out rows.\n\n| parameter | value |\n|---|---|\n{table}"
     )
     branch = f"{_BRANCHES}/{job}"
-    after = with_parameters(text, baseline, best.parameters)
-    commit = publish(repository, base, branch, {edit.path: after.encode()}, f"{title}\n\n{body}")
+    commit = publish(repository, base, branch, {edit.path: (edit.after or "").encode()}, f"{title}\n\n{body}")
     if base.remote is None:
         opened = PullRequest(None, f"There is no remote. Review the branch, then: git merge --no-ff {branch}")
     else:
         opened = pull_requests_of(base.remote, repository.folder).propose(branch, base.branch, title, body)
-    return Proposed(branch, commit, opened)
+    return Proposed(branch, commit, base.remote is not None, opened)
