@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from boosting_search import Setting
 from chain import Chain, run_step
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import f1_score
 from skops.io import dump
 from skops.io.exceptions import UntrustedTypesFoundException
-from train_model import Tuning, choose_threshold, fit
+from train_model import Tuning, choose_threshold, fit, held_out_metrics, held_out_name
 
 from model_package.package import read_schema
 from model_package.rows.split import TRAIN, VALIDATION, read_part
+from model_package.schema import BINARY_CLASSIFICATION, Decision
 from model_package.steps.sklearn_model import fitting_threads, load_model
+from model_package.tasks import base_task, task_of
 
 pytestmark = pytest.mark.xdist_group("example_chain")
 
@@ -55,8 +57,10 @@ def test_what_is_reported_while_the_trees_grow_is_what_the_final_model_scores(ch
         silent = fit(train, validation, schema, ONE_SHAPE)
         grown = fit(train, validation, schema, ONE_SHAPE, reported.append)
 
-    assert [list(each) for each in reported] == [["held_out_roc_auc"]] * 3
-    assert reported[-1]["held_out_roc_auc"] == pytest.approx(roc_auc_score(grown.target, grown.answer), abs=0.001)
+    name = held_out_name(task_of(schema).main_metric)
+    assert [list(each) for each in reported] == [[name]] * 3
+    decided = schema.with_decision(Decision(0.5, "")) if base_task(schema) == BINARY_CLASSIFICATION else schema
+    assert reported[-1][name] == pytest.approx(held_out_metrics(grown, decided)[name], abs=0.001)
     np.testing.assert_array_equal(grown.scores, silent.scores)
 
 
