@@ -48,7 +48,7 @@ def test_training_again_gives_the_same_model(chain: Chain, tmp_path):
     assert (tmp_path / "training.json").read_text() == (chain.model / "training.json").read_text()
 
 
-def test_what_is_reported_while_the_trees_grow_is_what_the_final_model_scores(chain: Chain):
+def test_what_is_reported_while_the_trees_grow_is_close_to_what_the_final_model_scores(chain: Chain):
     schema = read_schema(chain.split)
     train, validation = (read_part(chain.split, part, schema) for part in (TRAIN, VALIDATION))
     reported: list[dict[str, float]] = []
@@ -60,7 +60,8 @@ def test_what_is_reported_while_the_trees_grow_is_what_the_final_model_scores(ch
     name = held_out_name(task_of(schema).main_metric)
     assert [list(each) for each in reported] == [[name]] * 3
     decided = schema.with_decision(Decision(0.5, "")) if base_task(schema) == BINARY_CLASSIFICATION else schema
-    assert reported[-1][name] == pytest.approx(held_out_metrics(grown, decided)[name], abs=0.001)
+    # Calibration comes last: it moves the answers a little, and hardly their order.
+    assert reported[-1][name] == pytest.approx(held_out_metrics(grown, decided)[name], abs=0.02)
     np.testing.assert_array_equal(grown.scores, silent.scores)
 
 

@@ -189,10 +189,9 @@ def test_without_a_login_the_way_in_is_told(tmp_path: Path) -> None:
 
 
 def test_address_of_a_cloud_where_nothing_answers_is_told_once_with_advice() -> None:
-    # given a variable that names a cloud that is gone
-    environment = os.environ | {"ARM_CLOUD_METADATA_URL": "https://127.0.0.1:1/metadata/endpoints"}
-    # The SDK notes the cloud of an emulator that another test of this process had.
-    environment.pop("AZUREML_CURRENT_CLOUD", None)
+    # given the variables of a workspace that was stopped, one of which the SDK reads when it is imported
+    gone = {"ARM_CLOUD_METADATA_URL": "https://127.0.0.1:1/metadata/endpoints", "AZUREML_CURRENT_CLOUD": "Gone"}
+    environment = os.environ | gone
 
     # when
     done = subprocess.run(
@@ -206,9 +205,9 @@ def test_address_of_a_cloud_where_nothing_answers_is_told_once_with_advice() -> 
 
     # then
     assert done.returncode == 7
-    assert done.stdout.count("nothing answers at https://127.0.0.1:1") == 1
-    assert "uv run mlops up" in done.stdout
-    assert done.stderr == ""
+    assert done.stderr.count("nothing answers at https://127.0.0.1:1") == 1
+    assert "uv run mlops up" in done.stderr
+    assert done.stdout == ""
 
 
 def test_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
