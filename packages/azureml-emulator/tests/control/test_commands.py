@@ -175,3 +175,12 @@ def test_wrong_options_are_refused_with_the_reason(tmp_path: Path, option: str, 
     assert refused.returncode == 2
     assert words in refused.stderr
     assert not (tmp_path / "state").exists()
+
+
+def test_the_emulator_starts_without_the_libraries_that_only_some_jobs_need() -> None:
+    libraries = "{'numpy', 'scipy', 'pandas', 'optuna', 'mlflow', 'sklearn'}"
+    slow = f"import sys, azureml_emulator.app, azureml_emulator.server; print({libraries} & set(sys.modules))"
+
+    done = subprocess.run([sys.executable, "-c", slow], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "set()"

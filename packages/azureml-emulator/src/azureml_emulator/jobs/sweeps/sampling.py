@@ -1,7 +1,8 @@
 """Picks the parameters of the next trial from those of the trials so far. Pure: no I/O, and no state.
 
 The same sweep with the same trials always gives the same next parameters, so that an interrupted sweep goes on as if
-nothing had happened. Bayesian sampling is in `bayesian.py`, imported on first use: optuna takes most of a second.
+nothing had happened. Libraries are imported on first use, since scipy and optuna take most of a second each and the
+emulator starts without them. Bayesian sampling is in `bayesian.py`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,6 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-import numpy as np
-from scipy.stats import qmc
 
 from azureml_emulator.jobs.definitions.sweep import SweepSettings
 from azureml_emulator.jobs.sweeps.search_space import CHOICE, Axis, axes, parameters, size, value_at
@@ -50,11 +48,15 @@ def space_size(settings: SweepSettings) -> int | None:
 
 
 def _random(dimensions: int, seed: int, number: int) -> list[float]:
+    import numpy as np
+
     return np.random.default_rng([seed % 2**32, number]).random(dimensions).tolist()
 
 
 def _sobol(dimensions: int, settings: SweepSettings, number: int) -> list[float]:
     seed = settings.sampling.seed
+    from scipy.stats import qmc
+
     engine = qmc.Sobol(dimensions, scramble=seed is not None, rng=seed)
     # The first point without scrambling is all zeros, which normal distributions do not have.
     skipped = number + (seed is None)
