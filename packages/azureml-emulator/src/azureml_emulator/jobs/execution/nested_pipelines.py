@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,12 @@ from azureml_emulator.jobs.definitions.steps import FromStep, Graph, Nested, Ste
 from azureml_emulator.jobs.graph.scheduling import outcome
 from azureml_emulator.jobs.job_paths import PIPELINE_LOG, JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure, failure_message
-from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
+from azureml_emulator.jobs.tracking.job_runs import Run, begin_run, close_run
+from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.resource_id import parse_resource_path
 from azureml_emulator.kernel.store import Resource
-
-Run = asyncio.Task[TrackedRun | None]
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,16 @@ class Levels:
         for name in names:
             if name not in self._runs:
                 self._tools.records.set_state(self.records[name].key, RUNNING)
-                begun = self._begin_run(self._graph.nested[name], self._runs[_above(name)])
-                self._runs[name] = run_once(begun, f"beginning the MLflow run of {self.records[name].name}")
+                tools, record = self._tools, self.records[name]
+                begun = begin_run(
+                    tools.tracking,
+                    tools.records,
+                    record,
+                    self._graph.nested[name].display_name,
+                    record.properties.get("experimentName") or "Default",
+                    self._runs[_above(name)],
+                )
+                self._runs[name] = run_once(begun, f"beginning the MLflow run of {record.name}")
 
     def log(self, step: str, text: str) -> None:
         """Write a line to the log of the job and to those of the nested pipelines around a step."""
@@ -121,15 +127,8 @@ class Levels:
 
     async def close(self, name: str, end: State) -> None:
         """Close the MLflow run of one level, if it has one."""
-        run = self._runs.get(name)
-        if run is None:
-            return
-        if end == CANCELED and not run.done():
-            run.cancel()
-            return
-        tracked = await run
-        if tracked is not None:
-            await self._tools.tracking.end(tracked.run, end)
+        if name in self._runs:
+            await close_run(self._tools.tracking, self._runs[name], end)
 
     def bind_outputs(self, name: str, sources: Mapping[str, FromStep]) -> None:
         """Set the outputs of one level to those of the steps that are bound to them."""
@@ -151,18 +150,6 @@ class Levels:
         first = self.record(failed[0])
         others = f" Other failed steps: {', '.join(failed[1:])}." if failed[1:] else ""
         return failure(f"Step '{failed[0]}' ({first.name}) failed.{others} {failure_message(first)}")
-
-    async def _begin_run(self, nested: Nested, parent: Run) -> TrackedRun | None:
-        tools, record = self._tools, self.records[nested.name]
-        around = await asyncio.shield(parent)
-        experiment = record.properties.get("experimentName") or "Default"
-        scope = parse_resource_path(record.id).scope
-        tracked = await tools.tracking.begin(
-            scope, experiment, nested.display_name, record.name, around.run if around else None
-        )
-        if tracked is not None:
-            tools.records.record_run(record.key, tracked.run, tracked.page)
-        return tracked
 
 
 def waiting_inside(name: str, states: Mapping[str, State]) -> list[str]:

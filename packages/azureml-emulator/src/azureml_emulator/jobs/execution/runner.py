@@ -36,6 +36,7 @@ from azureml_emulator.jobs.job_records import (
     job_path,
     root_of,
 )
+from azureml_emulator.jobs.tracking.job_runs import Run, begin_run
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
@@ -268,7 +269,7 @@ class Runner:
         await asyncio.gather(*progress.tasks, return_exceptions=True)
         await progress.levels.cancel()
 
-    def _context(self, job: Resource, graph: Graph, parent_run: asyncio.Task[TrackedRun | None] | None) -> JobContext:
+    def _context(self, job: Resource, graph: Graph, parent_run: Run | None) -> JobContext:
         return JobContext(
             scope=_scope(job),
             root=job.name,
@@ -282,10 +283,7 @@ class Runner:
         properties = job.properties
         experiment = properties.get("experimentName") or "Default"
         name = properties.get("displayName") or job.name
-        tracked = await self._tracking.begin(_scope(job), experiment, name, job.name, None)
-        if tracked is not None:
-            self._records.record_run(job.key, tracked.run, tracked.page)
-        return tracked
+        return await begin_run(self._tracking, self._records, job, name, experiment, None)
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:

@@ -33,6 +33,7 @@ from azureml_emulator.jobs.job_paths import JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure, root_of
 from azureml_emulator.jobs.launching.interpreters import Interpreter, Interpreters
 from azureml_emulator.jobs.launching.launcher import Launch, Launcher
+from azureml_emulator.jobs.tracking.job_runs import Run, begin_run
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError
@@ -47,7 +48,7 @@ class JobContext:
     scope: Scope
     root: str
     experiment: str
-    parent_run: asyncio.Task[TrackedRun | None] | None
+    parent_run: Run | None
     reuse: bool
     datastore: str | None
 
@@ -127,7 +128,9 @@ class StepRunner:
             fingerprint = await tools.reuse.fingerprint(step, code, environment, paths, python.identity)
             if context.reuse and await self._reused(record, step, scope, fingerprint):
                 return
-        tracked = await self._begin_run(record, step, context)
+        tracked = await begin_run(
+            tools.tracking, tools.records, record, step.display_name, context.experiment, context.parent_run
+        )
         prepared = await self._prepare(record, step, context, code, paths, tracked, python)
         launches = self._launches(record, step, scope, prepared)
         await self._write_log_headers(record, step, environment, prepared, launches)
@@ -156,15 +159,6 @@ class StepRunner:
         tools.records.set_state(record.key, RUNNING)
         await tools.assets.register(record.key, step, scope, before.internal.get("registered"))
         return True
-
-    async def _begin_run(self, record: Resource, step: Step, context: JobContext) -> TrackedRun | None:
-        parent = await asyncio.shield(context.parent_run) if context.parent_run is not None else None
-        tracked = await self._tools.tracking.begin(
-            context.scope, context.experiment, step.display_name, record.name, parent.run if parent else None
-        )
-        if tracked is not None:
-            self._tools.records.record_run(record.key, tracked.run, tracked.page)
-        return tracked
 
     async def _prepare(
         self,

@@ -31,6 +31,7 @@ from azureml_emulator.jobs.job_records import failure, failure_message
 from azureml_emulator.jobs.sweeps.early_termination import newest_interval, to_stop
 from azureml_emulator.jobs.sweeps.search import Search
 from azureml_emulator.jobs.sweeps.trials import Trial, best_trial
+from azureml_emulator.jobs.tracking.job_runs import Run, begin_run, close_run
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.errors import EmulatorError
@@ -105,14 +106,8 @@ class SweepRunner:
         known = record.internal
         if "run" in known:
             return TrackedRun(known["run"], "", known["page"])
-        parent = await asyncio.shield(context.parent_run) if context.parent_run else None
-        above = parent.run if parent else None
-        tracked = await self._tools.tracking.begin(
-            context.scope, context.experiment, step.display_name, record.name, above
-        )
-        if tracked is not None:
-            self._tools.records.record_run(record.key, tracked.run, tracked.page)
-        return tracked
+        tools, name = self._tools, step.display_name
+        return await begin_run(tools.tracking, tools.records, record, name, context.experiment, context.parent_run)
 
     async def _open(self, sweep: _Sweep) -> None:
         """Start the sweep's own record, and take up the trials that it has already."""
@@ -330,14 +325,8 @@ class SweepRunner:
             f"mlflow.log_metric('{metric}', value), or correct the sweep's primary_metric."
         )
 
-    async def _close(self, record: Resource, begun: asyncio.Task[TrackedRun | None]) -> None:
-        end = self._tools.records.get(record.key).properties["status"]
-        if end == CANCELED and not begun.done():
-            begun.cancel()
-            return
-        tracked = await begun
-        if tracked is not None:
-            await self._tools.tracking.end(tracked.run, end)
+    async def _close(self, record: Resource, begun: Run) -> None:
+        await close_run(self._tools.tracking, begun, self._tools.records.get(record.key).properties["status"])
 
     def _elapsed(self, sweep: _Sweep) -> float:
         started = datetime.fromisoformat(self._tools.records.get(sweep.record.key).internal["started"])
