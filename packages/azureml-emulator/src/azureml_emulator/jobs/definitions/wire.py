@@ -64,6 +64,19 @@ def seconds(value: Any, target: str) -> float | None:
         raise refuse(f"{error}.", target) from error
 
 
+def whole_number(value: Any, default: int, where: str, minimum: int = 1) -> int:
+    """A whole number, also as text; None is the default. Raises BadRequest for one below the minimum."""
+    if value is None:
+        return default
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = minimum - 1
+    if number < minimum:
+        raise refuse(f"'{where}': '{value}' must be an integer of at least {minimum}.", where)
+    return number
+
+
 def check_literal(text: str, declared: dict[str, Any], where: str) -> None:
     """Raise BadRequest when a literal does not have the declared type, range or enumeration."""
     kind = str(declared.get("type", "string")).lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from azureml_emulator.jobs.definitions.distribution import TENSORFLOW, Distribution, Framework
-from azureml_emulator.jobs.definitions.wire import field_of, refuse
+from azureml_emulator.jobs.definitions.wire import field_of, refuse, whole_number
 from azureml_emulator.kernel.errors import NotModelled
 
 _FRAMEWORKS: dict[str, Framework] = {name: name for name in get_args(Framework)}
@@ -23,7 +23,7 @@ def read_distribution(
     several instances without a distribution, and for more processes than one machine should run.
     """
     resources, distribution = (_merged(given, component or {}, name) for name in ("resources", "distribution"))
-    instances = _count(field_of(resources, "instanceCount"), 1, f"{where}.resources.instance_count")
+    instances = whole_number(field_of(resources, "instanceCount"), 1, f"{where}.resources.instance_count")
     kind = str(field_of(distribution, "distributionType") or distribution.get("type") or "").lower()
     if not kind:
         if instances > 1:
@@ -47,27 +47,15 @@ def read_distribution(
 
 def _of_kind(framework: Framework, distribution: dict[str, Any], instances: int, where: str) -> Distribution:
     if framework == TENSORFLOW:
-        workers = _count(field_of(distribution, "workerCount"), instances, f"{where}.distribution.worker_count")
+        workers = whole_number(field_of(distribution, "workerCount"), instances, f"{where}.distribution.worker_count")
         servers = field_of(distribution, "parameterServerCount")
         target = f"{where}.distribution.parameter_server_count"
-        return Distribution(framework, instances, workers, _count(servers, 0, target, minimum=0))
+        return Distribution(framework, instances, workers, whole_number(servers, 0, target, minimum=0))
     each = field_of(distribution, "processCountPerInstance")
-    per_instance = _count(each, 1, f"{where}.distribution.process_count_per_instance")
+    per_instance = whole_number(each, 1, f"{where}.distribution.process_count_per_instance")
     return Distribution(framework, instances, instances * per_instance)
 
 
 def _merged(given: dict[str, Any], component: dict[str, Any], name: str) -> dict[str, Any]:
     own = {key: value for key, value in (given.get(name) or {}).items() if value is not None}
     return {**(component.get(name) or {}), **own}
-
-
-def _count(value: Any, default: int, where: str, minimum: int = 1) -> int:
-    if value is None:
-        return default
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = minimum - 1
-    if number < minimum:
-        raise refuse(f"{where} is '{value}'; it must be an integer of at least {minimum}.", where)
-    return number

@@ -11,7 +11,7 @@ import shlex
 from typing import Any
 
 from azureml_emulator.jobs.definitions.steps import UNLIMITED, ParallelSettings
-from azureml_emulator.jobs.definitions.wire import arm_id, field_of, refuse, seconds
+from azureml_emulator.jobs.definitions.wire import arm_id, field_of, refuse, seconds, whole_number
 
 _DRIVER = "azureml_emulator.jobs.parallel"
 _MODEL_TASK = "model"
@@ -61,11 +61,11 @@ def read_settings(node: dict[str, Any], specification: dict[str, Any], where: st
         partition_keys=keys,
         mini_batch_size=_size(given.get("mini_batch_size"), where),
         workers=_workers(given, where),
-        retries=_number(field_of(retry, "maxRetries"), _DEFAULT_RETRIES, f"{where}.retry_settings.max_retries", 0),
+        retries=whole_number(field_of(retry, "maxRetries"), _DEFAULT_RETRIES, f"{where}.retry_settings.max_retries", 0),
         timeout=_timeout(retry.get("timeout"), where),
         max_failed_batches=_threshold(given.get("mini_batch_error_threshold"), where),
         max_failed_items=_threshold(_argument(arguments, _ERROR_ARGUMENT) or given.get("error_threshold"), where),
-        max_failed_percent=_number(_argument(arguments, _PERCENT_ARGUMENT), _EVERY_PERCENT, where, 0),
+        max_failed_percent=whole_number(_argument(arguments, _PERCENT_ARGUMENT), _EVERY_PERCENT, where, 0),
         append_to=append_to,
         append_name=str(task.get("append_file_name") or "parallel_run_step.txt"),
         logging_level=_level(given.get("logging_level"), where),
@@ -114,8 +114,8 @@ def _size(value: Any, where: str) -> int | None:
 
 def _workers(given: dict[str, Any], where: str) -> int:
     resources = given.get("resources") or {}
-    instances = _number(field_of(resources, "instanceCount"), 1, f"{where}.resources.instance_count", 1)
-    each = _number(given.get("max_concurrency_per_instance"), 1, f"{where}.max_concurrency_per_instance", 1)
+    instances = whole_number(field_of(resources, "instanceCount"), 1, f"{where}.resources.instance_count", 1)
+    each = whole_number(given.get("max_concurrency_per_instance"), 1, f"{where}.max_concurrency_per_instance", 1)
     return min(_MAX_WORKERS, instances * each)
 
 
@@ -129,19 +129,7 @@ def _timeout(value: Any, where: str) -> float:
 
 
 def _threshold(value: Any, where: str) -> int:
-    return _number(value, UNLIMITED, where, UNLIMITED)
-
-
-def _number(value: Any, default: int, where: str, minimum: int) -> int:
-    if value is None:
-        return default
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = minimum - 1
-    if number < minimum:
-        raise refuse(f"'{where}': '{value}' must be an integer of at least {minimum}.", where)
-    return number
+    return whole_number(value, UNLIMITED, where, UNLIMITED)
 
 
 def _level(value: Any, where: str) -> str:
