@@ -93,7 +93,7 @@ class YamlFile(Part):
     format: Literal[1]
 
 
-def plain_name(text: str) -> str:
+def require_ascii(text: str) -> str:
     """A name as it is compared everywhere. Raises ValueError for letters that only look like those of ASCII.
 
     The one place where names from files are normalised: Azure's names are ASCII, so a name in another form (full-width
@@ -106,7 +106,7 @@ def plain_name(text: str) -> str:
     return text
 
 
-PlainName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(plain_name)]
+PlainName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(require_ascii)]
 
 
 Checked = TypeVar("Checked", bound=BaseModel)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, plain_name, read_checked
+from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, read_checked, require_ascii
 from mlops.core.errors import InputError, ProjectError
 from mlops.core.layout import EXTENSION_FOLDER, PROJECT_FILE, SCHEMA_FILE
 from mlops.settings.stages import MOST_STAGES, StageName, StageOrder
@@ -34,7 +34,7 @@ WORKSPACE_DATASTORE: Final = "workspaceblobstore"
 
 def _must(pattern: str, rule: str) -> Callable[[str], str]:
     def check(value: str) -> str:
-        if not re.fullmatch(pattern, plain_name(value), re.ASCII):
+        if not re.fullmatch(pattern, require_ascii(value), re.ASCII):
             raise ValueError(f"'{value}' is not allowed: {rule}")
         return value
 
