@@ -100,7 +100,7 @@ def downloaded_log(ml_client: Any, name: str, folder: Path) -> Path:
 
 
 def test_a_model_registered_by_mlflow_is_one_of_the_workspace(ml_client: Any, story: Story) -> None:
-    # its name has capitals, and its versions are numbered once, whoever registers them
+    # its name has capitals, and each version number is given once, by MLflow or by the SDK
     versions = {version.version: version for version in ml_client.models.list(name=story.model)}
     assert set(versions) == {"1", "2", "3"}
     assert (versions["1"].type, versions["1"].job_name) == ("mlflow_model", story.job.name)
