@@ -39,6 +39,13 @@ class Context:
         return Names(self.settings.project, SHARED, self.settings.registry.subscription_id).model_registry_id
 
     @property
+    def workspace_before_id(self) -> str | None:
+        """The resource id of the workspace of the stage before; None in the first stage."""
+        before = self.settings.project_stages.before(self.settings.stage)
+        subscription = self.settings.subscription_before
+        return Names(self.settings.project, before, subscription).workspace_id if before and subscription else None
+
+    @property
     def tags(self) -> dict[str, str]:
         """The tags of every resource that takes tags."""
         return tags_of(self.settings.project, self.settings.stage)
@@ -48,6 +55,13 @@ class Context:
     ) -> pulumi.ResourceOptions:
         """Options of a resource that holds state: in production it is protected against deletion."""
         return pulumi.ResourceOptions(parent=parent, protect=self.profile.protect, depends_on=list(depends_on))
+
+    def autoscaled_options(
+        self, parent: pulumi.Resource, count: str, depends_on: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Options of protected nodes whose number, at the path `count`, Azure changes: it counts at creation only."""
+        autoscaled = pulumi.ResourceOptions(ignore_changes=[count])
+        return pulumi.ResourceOptions.merge(self.protected_options(parent, depends_on), autoscaled)
 
     def replaceable_options(
         self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()

@@ -23,23 +23,19 @@ class Target:
     zones: tuple[str, ...]
 
 
-def private_endpoints(name: str, base: BaseResources, targets: list[Target]) -> list[pulumi.Resource]:
-    """Declare private endpoints; returns what resources that resolve their names must wait for.
-
-    A public stage needs none.
-    """
-    if base.network is None:
-        return []
-    return list(PrivateEndpoints(name, base, base.network, targets).dns_groups)
+def private_endpoints(name: str, base: BaseResources, targets: list[Target]) -> PrivateEndpoints | None:
+    """Declare private endpoints; a public stage needs none."""
+    return None if base.network is None else PrivateEndpoints(name, base, base.network, targets)
 
 
 class PrivateEndpoints(Component):
-    """Private endpoints with their DNS."""
+    """Private endpoints by target, with their DNS groups: what resources that resolve their names must wait for."""
 
     def __init__(self, name: str, base: BaseResources, virtual_network: VirtualNetwork, targets: list[Target]) -> None:
         super().__init__(name)
         self._base = base
         self._virtual_network = virtual_network
+        self.ids: dict[str, pulumi.Output[str]] = {}
         self.dns_groups = [self._endpoint(target) for target in targets]
         self.register_outputs({})
 
@@ -60,6 +56,7 @@ class PrivateEndpoints(Component):
             tags=context.tags,
             opts=context.protected_options(self),
         )
+        self.ids[target.name] = endpoint.id
         return network.PrivateDnsZoneGroup(
             f"names-{target.name}",
             private_dns_zone_group_name="default",
