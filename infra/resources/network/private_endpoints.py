@@ -30,7 +30,7 @@ def private_endpoints(name: str, base: BaseResources, targets: list[Target]) -> 
     """
     if base.network is None:
         return []
-    return list(PrivateEndpoints(name, base, base.network, targets).dns_groups)
+    return PrivateEndpoints(name, base, base.network, targets).reachable
 
 
 class PrivateEndpoints(Component):
@@ -40,10 +40,11 @@ class PrivateEndpoints(Component):
         super().__init__(name)
         self._base = base
         self._virtual_network = virtual_network
-        self.dns_groups = [self._endpoint(target) for target in targets]
+        self.reachable = [self._endpoint(target) for target in targets]
         self.register_outputs({})
 
-    def _endpoint(self, target: Target) -> network.PrivateDnsZoneGroup:
+    def _endpoint(self, target: Target) -> pulumi.Resource:
+        """The endpoint; returns its names, or where an Azure Policy adds them, the endpoint itself."""
         context, group = self._base.context, self._base.group
         endpoint = network.PrivateEndpoint(
             f"endpoint-{target.name}",
@@ -60,14 +61,17 @@ class PrivateEndpoints(Component):
             tags=context.tags,
             opts=context.protected_options(self),
         )
+        zones = {zone: self._virtual_network.zone_id(zone) for zone in target.zones}
+        if None in zones.values():
+            return endpoint
         return network.PrivateDnsZoneGroup(
             f"names-{target.name}",
             private_dns_zone_group_name="default",
             private_endpoint_name=endpoint.name,
             resource_group_name=group.name,
             private_dns_zone_configs=[
-                network.PrivateDnsZoneConfigArgs(name=zone, private_dns_zone_id=self._virtual_network.zone_id(zone))
-                for zone in target.zones
+                network.PrivateDnsZoneConfigArgs(name=zone, private_dns_zone_id=zone_id)
+                for zone, zone_id in zones.items()
             ],
             opts=context.protected_options(self),
         )
