@@ -78,6 +78,14 @@ KINDS: dict[str, Kind] = {
         "azure.mgmt.network.models.NatGateway",
         label="outbound gateway",
     ),
+    "network:RouteTable": Kind(
+        "Microsoft.Network/routeTables/{routeTableName}", "azure.mgmt.network.models.RouteTable", label="route"
+    ),
+    "network:VirtualNetworkPeering": Kind(
+        "Microsoft.Network/virtualNetworks/{virtualNetworkName}/virtualNetworkPeerings/{virtualNetworkPeeringName}",
+        "azure.mgmt.network.models.VirtualNetworkPeering",
+        label="peering",
+    ),
     "network:PrivateEndpoint": Kind(
         "Microsoft.Network/privateEndpoints/{privateEndpointName}",
         "azure.mgmt.network.models.PrivateEndpoint",
@@ -198,6 +206,10 @@ KINDS: dict[str, Kind] = {
     ),
     "containerservice:ManagedNamespace": Kind(
         CLUSTER + "/managedNamespaces/{managedNamespaceName}", "azure.mgmt.containerservice.models.ManagedNamespace"
+    ),
+    "containerservice:MaintenanceConfiguration": Kind(
+        CLUSTER + "/maintenanceConfigurations/{configName}",
+        "azure.mgmt.containerservice.models.MaintenanceConfiguration",
     ),
     "kubernetesconfiguration:Extension": Kind(
         "Microsoft.KubernetesConfiguration/extensions/{extensionName}",

@@ -227,7 +227,7 @@ def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
         grants += HANDLER
     if settings.on_drift.github is not None:
         grants += HANDLER_ON_GITHUB
-    return tuple(grant for grant in grants if not _left_out(grant.principal, settings))
+    return tuple(grant for grant in grants if not _left_out(grant, settings))
 
 
 def group_roles(stages: ProjectStages, stage: str) -> frozenset[Role]:
@@ -257,5 +257,12 @@ def _registry(settings: StageSettings) -> tuple[Grant, ...]:
     )
 
 
-def _left_out(principal: Identity | Group, settings: StageSettings) -> bool:
-    return isinstance(principal, Group) and getattr(settings.people, principal.value) is None
+def _left_out(grant: Grant, settings: StageSettings) -> bool:
+    """Whether there is no such group, or another team owns the scope and grants the right itself."""
+    owned_by_others = {
+        Scope.LOGS: settings.logs.workspace is not None,
+        Scope.KUBERNETES_SUBNET: settings.network.existing is not None,
+    }
+    if owned_by_others.get(grant.scope, False):
+        return True
+    return isinstance(grant.principal, Group) and getattr(settings.people, grant.principal.value) is None

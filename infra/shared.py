@@ -7,7 +7,7 @@ from pulumi_azure_native import authorization, resources
 from pulumi_azure_native import machinelearningservices as ml
 
 from naming import SHARED, Names, assignment_name
-from resources.context import Component, Outputs, tags_of
+from resources.context import Component, Outputs, names_of, tags_of
 from resources.locks import Locked, Locks
 from resources.monitoring.alerts import ActionGroup
 from resources.monitoring.budget import Budget
@@ -20,8 +20,8 @@ def build_shared(settings: SharedSettings) -> Outputs:
 
     The registry is protected against deletion: it holds every stage's models.
     """
-    names = Names(settings.project, SHARED, settings.azure.subscription_id)
-    tags = tags_of(settings.project, SHARED)
+    names = names_of(settings.project, SHARED, settings.azure.subscription_id, settings.naming)
+    tags = tags_of(settings.project, SHARED, settings.tags)
     protected = pulumi.ResourceOptions(protect=True)
     group = resources.ResourceGroup(
         "resource-group",

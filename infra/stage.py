@@ -75,7 +75,7 @@ def _grant_on_dependencies(base: BaseResources, dependencies: WorkspaceDependenc
         Scope.KEY_VAULT: dependencies.key_vault.vault.id,
         Scope.CONTAINER_REGISTRY: dependencies.container_registry.registry.id,
         Scope.APP_INSIGHTS: monitoring.insights.id,
-        Scope.LOGS: monitoring.logs.id,
+        Scope.LOGS: monitoring.logs_id,
         Scope.ENDPOINT_IDENTITY: base.identities.resource_id(Identity.ENDPOINT),
         Scope.COMPUTE_IDENTITY: base.identities.resource_id(Identity.COMPUTE),
         Scope.REGISTRY: base.context.model_registry_id,
@@ -93,7 +93,7 @@ def _private_dependencies(base: BaseResources, dependencies: WorkspaceDependenci
         return []
     rights = base.access.grant(Scope.BLOB_ENDPOINT, endpoints.ids["blob"])
     rights += base.access.grant(Scope.FILE_ENDPOINT, endpoints.ids["file"])
-    return [*endpoints.dns_groups, *rights]
+    return [*endpoints.reachable, *rights]
 
 
 def _private_workspace(base: BaseResources, workspace: Workspace) -> list[pulumi.Resource]:
@@ -102,7 +102,7 @@ def _private_workspace(base: BaseResources, workspace: Workspace) -> list[pulumi
         Target("registry", base.context.model_registry_id, "amlregistry", ("workspace",)),
     ]
     endpoints = private_endpoints("private-workspace", base, targets)
-    return [] if endpoints is None else list(endpoints.dns_groups)
+    return [] if endpoints is None else list(endpoints.reachable)
 
 
 def _lock(dependencies: WorkspaceDependencies, under: list[pulumi.Resource]) -> None:
@@ -193,7 +193,7 @@ def _outputs(base: BaseResources) -> Outputs:
         "workspace": names.workspace,
         "location": settings.azure.location,
         "compute": CPU_CLUSTER,
-        "registry": names.model_registry,
+        "registry": base.context.shared_names.model_registry,
         "collected_datastore": COLLECTED,
         "endpoint_identity": identities.resource_id(Identity.ENDPOINT),
         "events_topic": names.events_topic,

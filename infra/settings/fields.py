@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
 
 class Frozen(BaseModel):
     """A settings object: immutable once read, unknown keys are refused."""
@@ -16,13 +18,36 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _rule(pattern: str, rule: str) -> AfterValidator:
+def checked_by(pattern: str, rule: str) -> AfterValidator:
+    """A check that a text matches a pattern; `rule` says in words what is allowed."""
+
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
             raise ValueError(f"'{value}' is not allowed: {rule}")
         return value
 
     return AfterValidator(check)
+
+
+def resource_id(type_: str) -> AfterValidator:
+    """A check of a resource id of one ARM type, or of a resource group for the empty text."""
+    name = r"[\w.()-]+"
+    path = f"/providers/{re.escape(type_)}/{name}" if type_ else ""
+    return checked_by(
+        rf"/subscriptions/{GUID}/resourceGroups/{name}{path}",
+        f"the resource id of a {type_ or 'resource group'} (`az … show --query id`), "
+        f"/subscriptions/GUID/resourceGroups/GROUP{f'/providers/{type_}/NAME' if type_ else ''}",
+    )
+
+
+def _private_address(value: str) -> str:
+    try:
+        address = ipaddress.IPv4Address(value)
+    except ValueError as error:
+        raise ValueError(f"'{value}' is not an address such as 10.0.0.4") from error
+    if not address.is_private:
+        raise ValueError(f"'{value}' is not a private address")
+    return value
 
 
 def _private_range(value: str) -> str:
@@ -46,31 +71,39 @@ def _public_range(value: str) -> str:
 
 
 Format = Literal[1]
-Guid = Annotated[
-    str, _rule(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID (8-4-4-4-12 hexadecimal digits)")
-]
+Guid = Annotated[str, checked_by(GUID, "a GUID (8-4-4-4-12 hexadecimal digits)")]
 ProjectName = Annotated[
     str,
-    _rule(r"[a-z][a-z0-9-]{1,24}[a-z0-9]", "3 to 26 lower-case letters, digits and hyphens, starting with a letter"),
+    checked_by(
+        r"[a-z][a-z0-9-]{1,24}[a-z0-9]", "3 to 26 lower-case letters, digits and hyphens, starting with a letter"
+    ),
 ]
 StageName = Annotated[
-    str, _rule(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters and digits, starting with a letter")
+    str, checked_by(r"[a-z][a-z0-9]{1,11}", "2 to 12 lower-case letters and digits, starting with a letter")
 ]
-Location = Annotated[str, _rule(r"[a-z][a-z0-9]+", "an Azure region in its short form, such as westeurope")]
-MachineSize = Annotated[str, _rule(r"Standard_\w+", "a virtual machine size, such as Standard_D4ds_v5")]
-Email = Annotated[str, _rule(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
-HttpsAddress = Annotated[str, _rule(r"https://\S+", "an https address")]
-HostName = Annotated[str, _rule(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as score.example.org")]
+Location = Annotated[str, checked_by(r"[a-z][a-z0-9]+", "an Azure region in its short form, such as westeurope")]
+MachineSize = Annotated[str, checked_by(r"Standard_\w+", "a virtual machine size, such as Standard_D4ds_v5")]
+Email = Annotated[str, checked_by(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
+HttpsAddress = Annotated[str, checked_by(r"https://\S+", "an https address")]
+HostName = Annotated[str, checked_by(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as score.example.org")]
 KubernetesName = Annotated[
-    str, _rule(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "lower-case letters, digits and hyphens, at most 63")
+    str, checked_by(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "lower-case letters, digits and hyphens, at most 63")
 ]
 WorkspaceContainer = Annotated[
     str,
-    _rule(
+    checked_by(
         r"azureml-blobstore-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
         "the container of a workspace's default datastore, azureml-blobstore- and the workspace's GUID",
     ),
 ]
+VersionedKey = Annotated[
+    str,
+    checked_by(
+        r"https://[a-z0-9-]+\.vault\.azure\.net/keys/[A-Za-z0-9-]+/[0-9a-f]{32}",
+        "the address of a key with its version (`az keyvault key show --query key.kid`)",
+    ),
+]
+PrivateAddress = Annotated[str, AfterValidator(_private_address)]
 PrivateRange = Annotated[str, AfterValidator(_private_range)]
 PublicRange = Annotated[str, AfterValidator(_public_range)]
 NodeCount = Annotated[int, Field(ge=0, le=100)]

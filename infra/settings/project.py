@@ -13,9 +13,11 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from settings.fields import Frozen, Guid, StageName
+from settings.platform import Naming
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT_FILE = "project.yml"
+PROGRAM_FOLDER = "infra"
 PROTECTION_FILE = "releases/protection.yml"
 MOST_STAGES = 6
 # Other stacks and CI's other environments are called so.
@@ -73,6 +75,19 @@ def read_stages(root: Path = ROOT) -> ProjectStages:
     except ValidationError as error:
         reasons = "; ".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
         raise ValueError(f"{PROJECT_FILE}: stages: {reasons}") from error
+
+
+def read_namings(root: Path = ROOT) -> dict[str, Naming]:
+    """`infra:naming` of every stack that has a file. Raises ValueError."""
+    found = {}
+    for file in sorted((root / PROGRAM_FOLDER).glob("Pulumi.*.yaml")):
+        config = _document(file).get("config")
+        given = config.get("infra:naming") if isinstance(config, dict) else None
+        try:
+            found[file.name.split(".")[1]] = Naming.model_validate(given or {})
+        except ValidationError as error:
+            raise ValueError(f"{file.name}: infra:naming: {error.errors()[0]['msg']}") from error
+    return found
 
 
 def read_protection(root: Path = ROOT) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from settings.fields import Format, Frozen, Guid, Location, ProjectName, StageName
+from settings.platform import Naming, Tags
 from settings.project import ProjectStages
 from settings.stage import Alerts, Azure, Budget
 
@@ -38,4 +39,6 @@ class SharedSettings(Frozen):
     people: RegistryPeople = RegistryPeople()
     budget: Budget
     alerts: Alerts
+    tags: Tags = Field(default_factory=dict)
+    naming: Naming = Naming()
     storage: Annotated[str, Field(pattern=r"^Standard_(ZRS|GRS|GZRS|RAGRS|RAGZRS)$")] = "Standard_ZRS"

@@ -22,10 +22,22 @@ from settings.fields import (
     MachineSize,
     NodeCount,
     Percent,
+    PrivateAddress,
     PrivateRange,
     ProjectName,
     PublicRange,
     StageName,
+)
+from settings.platform import (
+    CustomerManagedKey,
+    DnsZoneId,
+    ExistingNetwork,
+    Hub,
+    Logs,
+    MaintenanceWindow,
+    Naming,
+    ResourceGroupId,
+    Tags,
 )
 from settings.project import ProjectStages
 
@@ -54,6 +66,13 @@ class Network(Frozen):
     """Whether training may reach package indexes on the internet (port 443), or only Azure's services."""
     agents: Literal["virtual_machines", "github", "azure_devops"] = "virtual_machines"
     """The service that the subnet for build agents is delegated to, or virtual machines of your own."""
+    existing: ExistingNetwork | None = None
+    """A network that another team owns, instead of one of the stage's own; `address_space` is its range."""
+    dns_zones: Literal["created", "by_policy"] | ResourceGroupId = "created"
+    """The resource group of central private DNS zones; `by_policy`: an Azure Policy adds the records."""
+    firewall: PrivateAddress | None = None
+    """The firewall through which everything leaves the network; by default through a NAT gateway."""
+    hub: Hub | None = None
 
 
 class Cluster(Frozen):
@@ -95,6 +114,10 @@ class Kubernetes(Frozen):
     """False while the cluster does not have the TLS secret yet: the cluster is created without the extension."""
     prometheus: bool = False
     """Whether Azure's managed Prometheus scrapes the pods and alerts on their metrics."""
+    maintenance: MaintenanceWindow | None = None
+    """By default Azure chooses when it upgrades."""
+    dns_zone: DnsZoneId | None = None
+    """A central zone `privatelink.REGION.azmk8s.io` for the control plane; by default AKS makes its own."""
     grafana: bool = False
     """Whether to add a managed Grafana for those metrics; it is billed per hour and per user."""
 
@@ -228,6 +251,13 @@ class StageSettings(Frozen):
     ci: Ci = Ci()
     on_drift: DriftTriggers = DriftTriggers()
     registry: SharedRegistry
+    tags: Tags = Field(default_factory=dict)
+    """On every resource, besides the program's own."""
+    naming: Naming = Naming()
+    stack_namings: dict[str, Naming] = Field(default_factory=dict)
+    """`naming` of every stack, read from its file."""
+    logs: Logs = Logs()
+    customer_managed_key: CustomerManagedKey | None = None
     locked: bool = True
     """Whether production's data and secrets are locked: false while a right on them is revoked or the stage deleted."""
     audit_days: Annotated[int, Field(ge=1, le=146_000)] = 365

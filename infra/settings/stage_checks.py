@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from naming import ENDPOINT_LIMIT, GROUP_LIMIT, WORKSPACE_LIMIT, Names
 from settings.fields import local_disk_gigabytes, virtual_cpus
+from settings.platform_checks import platform_problems
 from settings.stage import (
     DISK_GIGABYTES,
     NODE_SUBNET,
@@ -59,7 +60,7 @@ def _network(settings: StageSettings) -> Iterator[str]:
         yield "network.isolation and network.address_space belong to private stages; remove them or set access: private"
     if not settings.private and settings.strict:
         yield f"network.access is public: {settings.stage} must be private (only a development stage may be public)"
-    if network.address_space is not None:
+    if network.address_space is not None and network.existing is None:
         length = ipaddress.ip_network(network.address_space).prefixlen
         if not LARGEST_NETWORK <= length <= SMALLEST_NETWORK:
             yield (
@@ -169,7 +170,8 @@ def _registry(settings: StageSettings) -> Iterator[str]:
 
 
 def _names(settings: StageSettings) -> Iterator[str]:
-    names = Names(settings.project, settings.stage, settings.azure.subscription_id)
+    naming = settings.naming
+    names = Names(settings.project, settings.stage, settings.azure.subscription_id, naming.prefix, naming.generation)
     limits = {
         "resource group": (names.resource_group, GROUP_LIMIT),
         "workspace": (names.workspace, WORKSPACE_LIMIT),
@@ -180,7 +182,7 @@ def _names(settings: StageSettings) -> Iterator[str]:
         if len(name) > limit:
             yield (
                 f"project '{settings.project}' is too long: the {what} '{name}' has {len(name)} characters, "
-                f"at most {limit}"
+                f"at most {limit}; shorten it or naming.prefix"
             )
 
 
@@ -194,4 +196,5 @@ RULES: tuple[Callable[[StageSettings], Iterator[str]], ...] = (
     _on_drift,
     _registry,
     _names,
+    platform_problems,
 )

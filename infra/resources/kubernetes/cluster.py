@@ -9,9 +9,10 @@ from pulumi_azure_native import containerservice as aks
 
 from resources.base import BaseResources
 from resources.context import Component
+from resources.kubernetes.maintenance import maintenance_windows
 from resources.network.subnets import Subnet
 from roles import Identity
-from settings.stage import DISK_GIGABYTES, PODS_PER_NODE, SPARE_SYSTEM_NODES, Kubernetes
+from settings.stage import DISK_GIGABYTES, PODS_PER_NODE, SPARE_SYSTEM_NODES, Kubernetes, StageSettings
 
 # Without `kube-audit`, which has every read as well and costs many times the rest.
 LOGS = ("kube-apiserver", "kube-audit-admin", "kube-controller-manager", "cluster-autoscaler", "guard")
@@ -34,6 +35,8 @@ class KubernetesCluster(Component):
         self.cluster = self._cluster(depends_on)
         self.pool = self._pool()
         self.namespace = self._namespace()
+        if settings.maintenance is not None:
+            maintenance_windows(self.cluster, settings.maintenance, base.group, self)
         base.monitoring.send_diagnostics("kubernetes", self.cluster.id, self, logs=LOGS)
         self.register_outputs({"cluster": self.cluster.id})
 
@@ -105,7 +108,7 @@ class KubernetesCluster(Component):
             "omsagent": aks.ManagedClusterAddonProfileArgs(
                 enabled=True,
                 config={
-                    "logAnalyticsWorkspaceResourceID": self._base.monitoring.logs.id,
+                    "logAnalyticsWorkspaceResourceID": self._base.monitoring.logs_id,
                     "useAADAuth": "true",
                 },
             ),
@@ -114,7 +117,9 @@ class KubernetesCluster(Component):
     def _control_plane_access(self) -> aks.ManagedClusterAPIServerAccessProfileArgs:
         if self._context.settings.private:
             return aks.ManagedClusterAPIServerAccessProfileArgs(
-                enable_private_cluster=True, enable_private_cluster_public_fqdn=False, private_dns_zone="system"
+                enable_private_cluster=True,
+                enable_private_cluster_public_fqdn=False,
+                private_dns_zone=self._settings.dns_zone or "system",
             )
         return aks.ManagedClusterAPIServerAccessProfileArgs(
             enable_private_cluster=False, authorized_ip_ranges=list(self._settings.authorised_ranges)
@@ -126,7 +131,7 @@ class KubernetesCluster(Component):
             network_plugin="azure",
             network_policy="calico",
             load_balancer_sku="standard",
-            outbound_type="userAssignedNATGateway" if self._subnet is not None else "loadBalancer",
+            outbound_type=outbound_type(self._context.settings),
             service_cidr=service_range,
             dns_service_ip=service_dns(service_range),
         )
@@ -181,6 +186,13 @@ class KubernetesCluster(Component):
 def pool_labels(settings: Kubernetes) -> dict[str, str]:
     """The labels by which Azure ML's instance types select the nodes for scoring."""
     return {"purpose": settings.namespace}
+
+
+def outbound_type(settings: StageSettings) -> str:
+    """How nodes reach what is outside their network. An existing network has a NAT gateway or a route of its own."""
+    if not settings.private:
+        return "loadBalancer"
+    return "userDefinedRouting" if settings.network.firewall is not None else "userAssignedNATGateway"
 
 
 def service_dns(service_range: str) -> str:

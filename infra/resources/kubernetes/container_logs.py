@@ -45,7 +45,7 @@ class ContainerLogs(Component):
             ),
             destinations=monitor.DataCollectionRuleDestinationsArgs(
                 log_analytics=[
-                    monitor.LogAnalyticsDestinationArgs(name=DESTINATION, workspace_resource_id=base.monitoring.logs.id)
+                    monitor.LogAnalyticsDestinationArgs(name=DESTINATION, workspace_resource_id=base.monitoring.logs_id)
                 ]
             ),
             data_flows=[monitor.DataFlowArgs(streams=STREAMS, destinations=[DESTINATION])],

@@ -94,7 +94,8 @@ class Alerts(Component):
         self._context = context
         self._group = base.group
         self._action_group = action_group
-        self._log_cap(base)
+        if context.settings.logs.workspace is None:
+            self._log_cap(base)
         for rule in job_rules(context):
             self._alert(rule, workspace.id)
         if cluster is not None:
@@ -123,7 +124,7 @@ class Alerts(Component):
             enabled=True,
             severity=ERROR,
             auto_mitigate=False,
-            scopes=[base.monitoring.logs.id],
+            scopes=[base.monitoring.logs_id],
             evaluation_frequency="PT15M",
             window_size="PT15M",
             criteria=monitor.ScheduledQueryRuleCriteriaArgs(

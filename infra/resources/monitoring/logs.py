@@ -14,12 +14,13 @@ RETENTION_DAYS = 30  # included in the price of ingestion
 
 
 class Monitoring(Component):
-    """The Log Analytics workspace and the Application Insights of a stage."""
+    """The Log Analytics workspace, unless an existing one is used, and the Application Insights of a stage."""
 
     def __init__(self, context: Context, group: ResourceGroup) -> None:
         super().__init__("monitoring")
         self._context = context
-        self.logs = self._logs(group)
+        existing = context.settings.logs.workspace
+        self.logs_id: pulumi.Input[str] = existing if existing is not None else self._logs(group).id
         self.insights = applicationinsights.Component(
             "application-insights",
             resource_name_=context.names.of("appi"),
@@ -28,13 +29,13 @@ class Monitoring(Component):
             kind="web",
             application_type="web",
             ingestion_mode="LogAnalytics",
-            workspace_resource_id=self.logs.id,
+            workspace_resource_id=self.logs_id,
             disable_local_auth=True,
             retention_in_days=RETENTION_DAYS,
             tags=context.tags,
             opts=context.protected_options(self),
         )
-        self.register_outputs({"logs": self.logs.id})
+        self.register_outputs({"logs": self.logs_id})
 
     def _logs(self, group: ResourceGroup) -> operationalinsights.Workspace:
         context = self._context
@@ -70,7 +71,7 @@ class Monitoring(Component):
             f"diagnostics-{name}",
             name="to-log-analytics",
             resource_uri=resource_id,
-            workspace_id=self.logs.id,
+            workspace_id=self.logs_id,
             logs=[{**category, "enabled": True} for category in categories],
             metrics=[{"category": metrics, "enabled": True}],
             opts=self._context.replaceable_options(parent),

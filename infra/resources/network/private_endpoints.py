@@ -36,10 +36,11 @@ class PrivateEndpoints(Component):
         self._base = base
         self._virtual_network = virtual_network
         self.ids: dict[str, pulumi.Output[str]] = {}
-        self.dns_groups = [self._endpoint(target) for target in targets]
+        self.reachable = [self._endpoint(target) for target in targets]
         self.register_outputs({})
 
-    def _endpoint(self, target: Target) -> network.PrivateDnsZoneGroup:
+    def _endpoint(self, target: Target) -> pulumi.Resource:
+        """The endpoint; returns its names, or where an Azure Policy adds them, the endpoint itself."""
         context, group = self._base.context, self._base.group
         endpoint = network.PrivateEndpoint(
             f"endpoint-{target.name}",
@@ -57,14 +58,17 @@ class PrivateEndpoints(Component):
             opts=context.protected_options(self),
         )
         self.ids[target.name] = endpoint.id
+        zones = {zone: self._virtual_network.zone_id(zone) for zone in target.zones}
+        if None in zones.values():
+            return endpoint
         return network.PrivateDnsZoneGroup(
             f"names-{target.name}",
             private_dns_zone_group_name="default",
             private_endpoint_name=endpoint.name,
             resource_group_name=group.name,
             private_dns_zone_configs=[
-                network.PrivateDnsZoneConfigArgs(name=zone, private_dns_zone_id=self._virtual_network.zone_id(zone))
-                for zone in target.zones
+                network.PrivateDnsZoneConfigArgs(name=zone, private_dns_zone_id=zone_id)
+                for zone, zone_id in zones.items()
             ],
             opts=context.protected_options(self),
         )

@@ -7,6 +7,7 @@ from pulumi_azure_native import storage
 
 from resources.base import BaseResources
 from resources.context import Component
+from settings.platform import CustomerManagedKey
 
 DATA, COLLECTED, AUDIT, DEAD_LETTERS = "data", "collected", "audit", "dead-letters"
 EVENT_QUEUE = "mlops-events"
@@ -59,13 +60,8 @@ class Storage(Component):
             network_rule_set=storage.NetworkRuleSetArgs(
                 default_action=storage.DefaultAction(profile.network_default_action), bypass="AzureServices"
             ),
-            encryption=storage.EncryptionArgs(
-                key_source="Microsoft.Storage",
-                require_infrastructure_encryption=True,
-                services=storage.EncryptionServicesArgs(
-                    **{name: storage.EncryptionServiceArgs(enabled=True, key_type="Account") for name in SERVICES}
-                ),
-            ),
+            encryption=_encryption(context.settings.customer_managed_key),
+            identity=_key_user(context.settings.customer_managed_key),
             tags=context.tags,
             opts=context.protected_options(self),
         )
@@ -122,3 +118,26 @@ class Storage(Component):
         base.monitoring.send_diagnostics("storage", self.account.id, self, logs=(), metrics="Transaction")
         blobs = self.account.id.apply(lambda account: f"{account}/blobServices/default")
         base.monitoring.send_diagnostics("blobs", blobs, self, metrics="Transaction")
+
+
+def _encryption(key: CustomerManagedKey | None) -> storage.EncryptionArgs:
+    services = storage.EncryptionServicesArgs(
+        **{name: storage.EncryptionServiceArgs(enabled=True, key_type="Account") for name in SERVICES}
+    )
+    if key is None:
+        return storage.EncryptionArgs(
+            key_source="Microsoft.Storage", require_infrastructure_encryption=True, services=services
+        )
+    return storage.EncryptionArgs(
+        key_source="Microsoft.Keyvault",
+        require_infrastructure_encryption=True,
+        services=services,
+        encryption_identity=storage.EncryptionIdentityArgs(encryption_user_assigned_identity=key.identity),
+        key_vault_properties=storage.KeyVaultPropertiesArgs(key_name=key.name, key_vault_uri=key.vault_address),
+    )
+
+
+def _key_user(key: CustomerManagedKey | None) -> storage.IdentityArgs | None:
+    if key is None:
+        return None
+    return storage.IdentityArgs(type="UserAssigned", user_assigned_identities=[key.identity])
