@@ -147,6 +147,11 @@ KINDS: dict[str, Kind] = {
     "monitor:MetricAlert": Kind(
         "Microsoft.Insights/metricAlerts/{ruleName}", "azure.mgmt.monitor.models.MetricAlertResource"
     ),
+    "monitor:ScheduledQueryRule": Kind(
+        "Microsoft.Insights/scheduledQueryRules/{ruleName}",
+        "azure.mgmt.monitor.v2022_08_01_preview.models.ScheduledQueryRuleResource",
+        monitoring=True,
+    ),
     "monitor:AzureMonitorWorkspace": Kind(
         "Microsoft.Monitor/accounts/{azureMonitorWorkspaceName}",
         "azure.mgmt.monitor.models.AzureMonitorWorkspaceResource",

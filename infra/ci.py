@@ -10,8 +10,9 @@ from pulumi_azure_native import authorization, managedidentity, resources
 
 from ci_roles import CiGrant, CiScope, ci_grants
 from conditions import VERSION
-from naming import CI, SHARED, Names, assignment_name
+from naming import CI, SHARED, Names
 from resources.context import Component, Outputs, names_of, tags_of
+from resources.identity.access import named_assignment
 from resources.identity.identities import AZURE_DEVOPS, Federation, github_federation, trust
 from resources.workspace.storage import COLLECTED
 from roles import Identity
@@ -74,11 +75,12 @@ class CiIdentities(Component):
 
     def _assign(self, grant: CiGrant) -> None:
         scope, subscription = scope_of(self._settings, grant)
+        principal_id = self._identities[grant.environment].principal_id
         role = grant.role.name.lower().replace("_", "-")
         authorization.RoleAssignment(
             f"{grant.environment}-{role}-on-{grant.stack}-{grant.scope}".replace(" ", "-"),
-            role_assignment_name=assignment_name(scope, self._names.of("id", grant.environment), grant.role.id),
-            principal_id=self._identities[grant.environment].principal_id,
+            role_assignment_name=named_assignment(scope, principal_id, grant.role.id),
+            principal_id=principal_id,
             principal_type="ServicePrincipal",
             role_definition_id=grant.role.definition(subscription),
             scope=scope,

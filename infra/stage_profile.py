@@ -52,10 +52,15 @@ RELAXATIONS: tuple[Relaxation, ...] = (
     Relaxation(
         "compute public ip", "nodes without a public address need a virtual network, which a public stage lacks"
     ),
-    Relaxation("compute priority", "an evicted experiment is started again; low priority costs a fifth"),
+    Relaxation(
+        "compute priority", "an evicted experiment is started again; spot machines cost less, at a price that changes"
+    ),
     Relaxation("kubernetes private", "a public stage has no network; authorised ranges guard the control plane"),
     Relaxation("kubernetes tier", "no guaranteed uptime of the control plane is needed; Free costs nothing"),
 )
+
+# What Log Analytics takes per day; an alert says when it is reached (monitoring/alerts.py).
+_LOGS: dict[str, float] = {"development": 1, "preproduction": 5, "production": 20}
 
 
 def profile_of(settings: StageSettings) -> StageProfile:
@@ -68,7 +73,7 @@ def profile_of(settings: StageSettings) -> StageProfile:
         key_vault_retention_days=90 if strict else 7,
         purge_protection=strict,
         cluster_tier="Standard" if strict else "Free",
-        logs_gigabytes_per_day=5 if strict else 1,
+        logs_gigabytes_per_day=_LOGS[settings.profile],
         public_network_access="Disabled" if private else "Enabled",
         network_default_action="Deny" if private else "Allow",
         container_registry_sku="Premium" if private else "Basic",

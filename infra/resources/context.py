@@ -46,6 +46,16 @@ class Context:
         return self.shared_names.model_registry_id
 
     @property
+    def workspace_before_id(self) -> str | None:
+        """The resource id of the workspace of the stage before; None in the first stage."""
+        before = self.settings.project_stages.before(self.settings.stage)
+        subscription = self.settings.subscription_before
+        if before is None or subscription is None:
+            return None
+        naming = self.settings.stack_namings.get(before, Naming())
+        return names_of(self.settings.project, before, subscription, naming).workspace_id
+
+    @property
     def tags(self) -> dict[str, str]:
         """The tags of every resource that takes tags."""
         return tags_of(self.settings.project, self.settings.stage, self.settings.tags)
@@ -55,6 +65,13 @@ class Context:
     ) -> pulumi.ResourceOptions:
         """Options of a resource that holds state: in production it is protected against deletion."""
         return pulumi.ResourceOptions(parent=parent, protect=self.profile.protect, depends_on=list(depends_on))
+
+    def autoscaled_options(
+        self, parent: pulumi.Resource, count: str, depends_on: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Options of protected nodes whose number, at the path `count`, Azure changes: it counts at creation only."""
+        autoscaled = pulumi.ResourceOptions(ignore_changes=[count])
+        return pulumi.ResourceOptions.merge(self.protected_options(parent, depends_on), autoscaled)
 
     def replaceable_options(
         self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()

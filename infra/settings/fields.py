@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from typing import Annotated, Literal
 
@@ -88,7 +89,6 @@ HostName = Annotated[str, checked_by(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name 
 KubernetesName = Annotated[
     str, checked_by(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "lower-case letters, digits and hyphens, at most 63")
 ]
-FirstOfMonth = Annotated[str, checked_by(r"20\d\d-(0[1-9]|1[0-2])-01", "the first day of a month, such as 2026-01-01")]
 WorkspaceContainer = Annotated[
     str,
     checked_by(
@@ -111,6 +111,11 @@ Percent = Annotated[int, Field(ge=1, le=100)]
 
 VIRTUAL_CPUS = re.compile(r"Standard_[A-Z]+?(\d+)")
 
+# Sizes of the families D and E with a local disk say so with a `d`: Standard_D4ds_v5.
+LOCAL_DISK = re.compile(r"Standard_[DE]\d+[a-z]*d[a-z]*_v\d+")
+LOCAL_DISK_PER_CPU = 37.5
+OTHER_FAMILIES = re.compile(r"Standard_(?!DS?\d|E[S]?\d|[BAF]S?\d)")
+
 
 def virtual_cpus(size: str) -> int:
     """The number of virtual CPUs of a machine size, read from its name (Standard_D4ds_v5: 4). Raises ValueError."""
@@ -118,3 +123,10 @@ def virtual_cpus(size: str) -> int:
     if found is None:
         raise ValueError(f"the number of virtual CPUs cannot be read from '{size}'")
     return int(found.group(1))
+
+
+def local_disk_gigabytes(size: str) -> float:
+    """What a machine size of the families D and E has as local disk, in GiB; more than any need for GPU and others."""
+    if OTHER_FAMILIES.match(size):
+        return math.inf
+    return LOCAL_DISK_PER_CPU * virtual_cpus(size) if LOCAL_DISK.fullmatch(size) else 0

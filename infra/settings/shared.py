@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -25,12 +26,16 @@ class SharedSettings(Frozen):
 
     format: Format
     kind: Literal["shared"]
+    today: date
+    """In UTC: a budget starts with its month."""
     project_stages: ProjectStages
     azure: Azure
     project: ProjectName
     regions: tuple[Location, ...] = Field(min_length=1)
     """Where the registry keeps copies: every stage's region."""
     public_access: bool = True
+    locked: bool = True
+    """Whether the registry is locked against deletion: false while rights on it are revoked or it is deleted."""
     people: RegistryPeople = RegistryPeople()
     budget: Budget
     alerts: Alerts

@@ -6,12 +6,22 @@ import ipaddress
 from collections.abc import Callable, Iterator
 
 from naming import ENDPOINT_LIMIT, GROUP_LIMIT, WORKSPACE_LIMIT, Names
-from settings.fields import virtual_cpus
+from settings.fields import local_disk_gigabytes, virtual_cpus
 from settings.platform_checks import platform_problems
-from settings.stage import Cluster, GitHub, StageSettings
+from settings.stage import (
+    DISK_GIGABYTES,
+    NODE_SUBNET,
+    PODS_PER_NODE,
+    Cluster,
+    GitHub,
+    Kubernetes,
+    StageSettings,
+)
 
 LARGEST_NETWORK, SMALLEST_NETWORK = 16, 21
 SYSTEM_NODE_CPUS = 4
+ADDRESS_BITS = 32
+RESERVED_ADDRESSES = 5  # by Azure, in every subnet
 
 
 def stage_problems(settings: StageSettings) -> list[str]:
@@ -93,6 +103,7 @@ def _kubernetes(settings: StageSettings) -> Iterator[str]:
         yield f"kubernetes.min_nodes {kubernetes.min_nodes} is more than kubernetes.max_nodes {kubernetes.max_nodes}"
     if virtual_cpus(kubernetes.system_size) < SYSTEM_NODE_CPUS:
         yield f"kubernetes.system_size {kubernetes.system_size} has fewer than {SYSTEM_NODE_CPUS} virtual CPUs"
+    yield from _nodes(kubernetes, is_private=settings.private)
     if settings.private and kubernetes.authorised_ranges:
         yield "kubernetes.authorised_ranges belongs to public clusters: a private cluster has no public address"
     if not settings.private and not kubernetes.authorised_ranges:
@@ -104,6 +115,25 @@ def _kubernetes(settings: StageSettings) -> Iterator[str]:
     space = settings.network.address_space
     if space and ipaddress.ip_network(space).overlaps(ipaddress.ip_network(kubernetes.service_range)):
         yield f"kubernetes.service_range {kubernetes.service_range} overlaps network.address_space {space}"
+
+
+def _nodes(kubernetes: Kubernetes, *, is_private: bool) -> Iterator[str]:
+    for key in ("system_size", "node_size"):
+        size = getattr(kubernetes, key)
+        if local_disk_gigabytes(size) < DISK_GIGABYTES:
+            yield (
+                f"kubernetes.{key} {size} has no local disk of {DISK_GIGABYTES} GiB for the nodes' system: take a size "
+                "with a `d` and at least four virtual CPUs, such as Standard_D4ds_v5"
+            )
+    # Each node and each of its pods has an address in the subnet, and the router's load balancer another one.
+    taken = kubernetes.most_nodes * (PODS_PER_NODE + 1) + 1
+    free = 2 ** (ADDRESS_BITS - NODE_SUBNET) - RESERVED_ADDRESSES
+    if is_private and taken > free:
+        most = (free - 1) // (PODS_PER_NODE + 1) - (kubernetes.most_nodes - kubernetes.max_nodes)
+        yield (
+            f"kubernetes.max_nodes {kubernetes.max_nodes} needs {taken} addresses, and the nodes' subnet has {free}: "
+            f"at most {most}"
+        )
 
 
 def _clusters(settings: StageSettings) -> Iterator[str]:
@@ -119,8 +149,8 @@ def _cluster(key: str, cluster: Cluster, settings: StageSettings) -> Iterator[st
         yield f"{key}.max_nodes is 0: no job could ever run"
     if settings.strict and cluster.min_nodes > 0:
         yield f"{key}.min_nodes is {cluster.min_nodes}: {settings.stage} must not pay for idle nodes; set 0"
-    if settings.strict and cluster.low_priority:
-        yield f"{key}.low_priority is true: a job of {settings.stage} must not be evicted"
+    if settings.strict and cluster.spot:
+        yield f"{key}.spot is true: a job of {settings.stage} must not be evicted"
 
 
 def _ci(settings: StageSettings) -> Iterator[str]:

@@ -16,7 +16,10 @@ from resources.workspace.workspace import Workspace
 from roles import Identity
 from settings.stage import Kubernetes
 
+RELEASE_NAMESPACE = "azureml"
 INSTANCE_TYPE = "defaultinstancetype"
+# The router runs in three copies on three nodes when it is highly available; with fewer nodes some never start.
+ROUTER_NODES = 3
 # Requests are a pod's default; a deployment of this type must ask for less than the limits.
 REQUESTS = {"cpu": "1", "memory": "2Gi"}
 LIMITS = {"cpu": "2", "memory": "4Gi"}
@@ -75,7 +78,7 @@ class Attachment(Component):
                 type=kubernetesconfiguration.ResourceIdentityType.SYSTEM_ASSIGNED
             ),
             scope=kubernetesconfiguration.ScopeArgs(
-                cluster=kubernetesconfiguration.ScopeClusterArgs(release_namespace="azureml")
+                cluster=kubernetesconfiguration.ScopeClusterArgs(release_namespace=RELEASE_NAMESPACE)
             ),
             configuration_settings=self._configuration(kubernetes, settings),
             opts=self._context.protected_options(self, [kubernetes.pool]),
@@ -87,7 +90,7 @@ class Attachment(Component):
             "enableTraining": "False",
             "enableInference": "True",
             "inferenceRouterServiceType": "LoadBalancer",
-            "inferenceRouterHA": "True" if context.settings.strict else "False",
+            "inferenceRouterHA": "True" if settings.sure_nodes >= ROUTER_NODES else "False",
             "clusterPurpose": "FastProd" if context.settings.strict else "DevTest",
             "clusterId": kubernetes.cluster.id,
             "cluster_name": kubernetes.cluster.id,

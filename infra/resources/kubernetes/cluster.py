@@ -12,12 +12,10 @@ from resources.context import Component
 from resources.kubernetes.maintenance import maintenance_windows
 from resources.network.subnets import Subnet
 from roles import Identity
-from settings.stage import Kubernetes, StageSettings
+from settings.stage import DISK_GIGABYTES, PODS_PER_NODE, SPARE_SYSTEM_NODES, Kubernetes, StageSettings
 
-ZONES = ["1", "2", "3"]
-DISK_GIGABYTES = 128
-PODS_PER_NODE = 50
-SPARE_SYSTEM_NODES = 2
+# Without `kube-audit`, which has every read as well and costs many times the rest.
+LOGS = ("kube-apiserver", "kube-audit-admin", "kube-controller-manager", "cluster-autoscaler", "guard")
 DNS_HOST = 10  # last number of the DNS service's address in the service range
 
 
@@ -39,7 +37,7 @@ class KubernetesCluster(Component):
         self.namespace = self._namespace()
         if settings.maintenance is not None:
             maintenance_windows(self.cluster, settings.maintenance, base.group, self)
-        base.monitoring.send_diagnostics("kubernetes", self.cluster.id, self)
+        base.monitoring.send_diagnostics("kubernetes", self.cluster.id, self, logs=LOGS)
         self.register_outputs({"cluster": self.cluster.id})
 
     def _cluster(self, depends_on: Sequence[pulumi.Resource]) -> aks.ManagedCluster:
@@ -75,7 +73,8 @@ class KubernetesCluster(Component):
                 metrics=aks.ManagedClusterAzureMonitorProfileMetricsArgs(enabled=self._settings.prometheus)
             ),
             tags=context.tags,
-            opts=context.protected_options(self, depends_on),
+            # The autoscaler changes it: an update after a refresh would remove nodes that are in use.
+            opts=context.autoscaled_options(self, "agentPoolProfiles[0].count", depends_on),
         )
 
     def _system_pool(self) -> aks.ManagedClusterAgentPoolProfileArgs:
@@ -91,7 +90,7 @@ class KubernetesCluster(Component):
             enable_auto_scaling=True,
             enable_encryption_at_host=True,
             enable_node_public_ip=False,
-            availability_zones=ZONES,
+            availability_zones=list(settings.zones),
             os_type="Linux",
             os_disk_type="Ephemeral",
             os_disk_size_gb=DISK_GIGABYTES,
@@ -153,7 +152,7 @@ class KubernetesCluster(Component):
             enable_auto_scaling=True,
             enable_encryption_at_host=True,
             enable_node_public_ip=False,
-            availability_zones=ZONES,
+            availability_zones=list(settings.zones),
             os_type="Linux",
             os_disk_type="Ephemeral",
             os_disk_size_gb=DISK_GIGABYTES,
@@ -161,7 +160,7 @@ class KubernetesCluster(Component):
             vnet_subnet_id=self._subnet,
             node_labels=pool_labels(settings),
             tags=context.tags,
-            opts=context.protected_options(self),
+            opts=context.autoscaled_options(self, "count"),
         )
 
     def _namespace(self) -> aks.ManagedNamespace:
@@ -172,7 +171,13 @@ class KubernetesCluster(Component):
             resource_name_=self.cluster.name,
             resource_group_name=self._group.name,
             location=context.location,
-            properties=aks.NamespacePropertiesArgs(adoption_policy="IfIdentical", delete_policy="Keep"),
+            properties=aks.NamespacePropertiesArgs(
+                adoption_policy="IfIdentical",
+                delete_policy="Keep",
+                # By default a managed namespace admits its own pods only. Requests come from the router in `azureml`,
+                # and metrics are scraped from `kube-system`.
+                default_network_policy=aks.NetworkPoliciesArgs(ingress="AllowAll", egress="AllowAll"),
+            ),
             tags=context.tags,
             opts=context.protected_options(self),
         )

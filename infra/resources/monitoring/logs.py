@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 from pulumi_azure_native import applicationinsights, monitor, operationalinsights
 
@@ -55,15 +57,22 @@ class Monitoring(Component):
         )
 
     def send_diagnostics(
-        self, name: str, resource_id: pulumi.Input[str], parent: pulumi.Resource, *, logs: bool = True
+        self,
+        name: str,
+        resource_id: pulumi.Input[str],
+        parent: pulumi.Resource,
+        *,
+        logs: Sequence[str] | None = None,
+        metrics: str = "AllMetrics",
     ) -> None:
-        """Send a resource's logs and metrics to Log Analytics."""
+        """Send a resource's logs and metrics to Log Analytics; `logs` are categories, by default all there are."""
+        categories = [{"category_group": "allLogs"}] if logs is None else [{"category": each} for each in logs]
         monitor.DiagnosticSetting(
             f"diagnostics-{name}",
             name="to-log-analytics",
             resource_uri=resource_id,
             workspace_id=self.logs_id,
-            logs=[{"category_group": "allLogs", "enabled": True}] if logs else [],
-            metrics=[{"category": "AllMetrics", "enabled": True}],
+            logs=[{**category, "enabled": True} for category in categories],
+            metrics=[{"category": metrics, "enabled": True}],
             opts=self._context.replaceable_options(parent),
         )

@@ -23,23 +23,19 @@ class Target:
     zones: tuple[str, ...]
 
 
-def private_endpoints(name: str, base: BaseResources, targets: list[Target]) -> list[pulumi.Resource]:
-    """Declare private endpoints; returns what resources that resolve their names must wait for.
-
-    A public stage needs none.
-    """
-    if base.network is None:
-        return []
-    return PrivateEndpoints(name, base, base.network, targets).reachable
+def private_endpoints(name: str, base: BaseResources, targets: list[Target]) -> PrivateEndpoints | None:
+    """Declare private endpoints; a public stage needs none."""
+    return None if base.network is None else PrivateEndpoints(name, base, base.network, targets)
 
 
 class PrivateEndpoints(Component):
-    """Private endpoints with their DNS."""
+    """Private endpoints by target, with their DNS groups: what resources that resolve their names must wait for."""
 
     def __init__(self, name: str, base: BaseResources, virtual_network: VirtualNetwork, targets: list[Target]) -> None:
         super().__init__(name)
         self._base = base
         self._virtual_network = virtual_network
+        self.ids: dict[str, pulumi.Output[str]] = {}
         self.reachable = [self._endpoint(target) for target in targets]
         self.register_outputs({})
 
@@ -61,6 +57,7 @@ class PrivateEndpoints(Component):
             tags=context.tags,
             opts=context.protected_options(self),
         )
+        self.ids[target.name] = endpoint.id
         zones = {zone: self._virtual_network.zone_id(zone) for zone in target.zones}
         if None in zones.values():
             return endpoint

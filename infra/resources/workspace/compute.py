@@ -45,7 +45,7 @@ class Compute(Component):
                 disable_local_auth=True,
                 properties=ml.AmlComputePropertiesArgs(
                     vm_size=cluster.size,
-                    vm_priority="LowPriority" if cluster.low_priority else "Dedicated",
+                    vm_priority="LowPriority" if cluster.spot else "Dedicated",
                     os_type="Linux",
                     enable_node_public_ip=context.profile.node_public_ip,
                     remote_login_port_public_access="Disabled",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pulumi_azure_native import authorization, storage
+import pulumi
+from pulumi_azure_native import storage
 
 from resources.base import BaseResources
 from resources.context import Component
@@ -23,7 +24,10 @@ class Storage(Component):
         self._group = group
         self.account = self._account()
         self._retention()
-        self.containers = {name: self._container(name) for name in (DATA, COLLECTED, AUDIT, DEAD_LETTERS)}
+        self.containers = {name: self._container(name) for name in (DATA, COLLECTED, DEAD_LETTERS)}
+        # A container under retention cannot be deleted; it goes with its account.
+        gone = pulumi.ResourceOptions(deleted_with=self.account)
+        self.containers[AUDIT] = self._container(AUDIT, gone)
         self._immutable(self.containers[AUDIT])
         self.queue = storage.Queue(
             "event-queue",
@@ -32,8 +36,6 @@ class Storage(Component):
             resource_group_name=group.name,
             opts=context.protected_options(self),
         )
-        if context.profile.protect:
-            self._lock()
         self._send_diagnostics(base)
         self.register_outputs({"account": self.account.name})
 
@@ -85,14 +87,14 @@ class Storage(Component):
             opts=self._context.replaceable_options(self),
         )
 
-    def _container(self, name: str) -> storage.BlobContainer:
+    def _container(self, name: str, deletion: pulumi.ResourceOptions | None = None) -> storage.BlobContainer:
         return storage.BlobContainer(
             f"container-{name}",
             container_name=name,
             account_name=self.account.name,
             resource_group_name=self._group.name,
             public_access=storage.PublicAccess.NONE,
-            opts=self._context.protected_options(self),
+            opts=pulumi.ResourceOptions.merge(self._context.protected_options(self), deletion),
         )
 
     def _immutable(self, container: storage.BlobContainer) -> None:
@@ -105,25 +107,17 @@ class Storage(Component):
             immutability_policy_name="default",
             immutability_period_since_creation_in_days=self._context.settings.audit_days,
             allow_protected_append_writes=True,
-            opts=self._context.protected_options(self),
-        )
-
-    def _lock(self) -> None:
-        # On the account, not on the resource group: a lock on the group would also keep rollouts from deleting old
-        # deployments, and clusters from scaling down.
-        authorization.ManagementLockByScope(
-            "storage-lock",
-            lock_name="keep-the-data",
-            scope=self.account.id,
-            level="CanNotDelete",
-            notes=f"Data and audit log of {self._context.settings.stage}. Remove the lock by a reviewed change.",
-            opts=self._context.replaceable_options(self),
+            # Deleting needs the policy's latest eTag, which the provider does not send.
+            opts=pulumi.ResourceOptions.merge(
+                self._context.protected_options(self), pulumi.ResourceOptions(retain_on_delete=True)
+            ),
         )
 
     def _send_diagnostics(self, base: BaseResources) -> None:
-        base.monitoring.send_diagnostics("storage", self.account.id, self, logs=False)
+        # Storage has these metrics, and refuses or rewrites the group of all.
+        base.monitoring.send_diagnostics("storage", self.account.id, self, logs=(), metrics="Transaction")
         blobs = self.account.id.apply(lambda account: f"{account}/blobServices/default")
-        base.monitoring.send_diagnostics("blobs", blobs, self)
+        base.monitoring.send_diagnostics("blobs", blobs, self, metrics="Transaction")
 
 
 def _encryption(key: CustomerManagedKey | None) -> storage.EncryptionArgs:
