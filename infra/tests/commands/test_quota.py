@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_enough_quota_is_no_error(az: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "stack", "code", "sentence"),
+    ("answer", "stack", "code", "sentence"),
     [
         (lambda: answers(restricted=True), "prod", 1, "is not offered to this subscription in westeurope"),
         (dict, "prod", 0, "quota not compared: Azure did not answer"),
@@ -108,7 +109,9 @@ def test_enough_quota_is_no_error(az: Path) -> None:
     ],
     ids=["size", "right", "shared"],
 )
-def test_what_cannot_be_compared_is_said(az: Path, given: dict[str, Any], stack: str, code: int, sentence: str) -> None:
-    found, text = compared(az, given(), stack)
+def test_what_cannot_be_compared_is_said(
+    az: Path, answer: Callable[[], dict[str, Any]], stack: str, code: int, sentence: str
+) -> None:
+    found, text = compared(az, answer(), stack)
     assert found == code
     assert sentence in text
