@@ -64,6 +64,8 @@ class Network(Frozen):
     address_space: PrivateRange | None = None
     package_downloads: bool = False
     """Whether training may reach package indexes on the internet (port 443), or only Azure's services."""
+    package_feed: HttpsAddress | None = None
+    """A private package index in the network, which the files in environments/ name: images can be built from it."""
     agents: Literal["virtual_machines", "github", "azure_devops"] = "virtual_machines"
     """The service that the subnet for build agents is delegated to, or virtual machines of your own."""
     existing: ExistingNetwork | None = None

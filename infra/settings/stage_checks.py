@@ -58,6 +58,12 @@ def _network(settings: StageSettings) -> Iterator[str]:
         yield "network.isolation is none: a private stage takes `own` or `workspace_managed`"
     if not settings.private and (network.isolation != "none" or network.address_space is not None):
         yield "network.isolation and network.address_space belong to private stages; remove them or set access: private"
+    closed = network.isolation == "own" and network.existing is None and not network.package_downloads
+    if closed and network.package_feed is None:
+        yield (
+            "network.package_downloads is false, and there is no network.package_feed: the stage's images are built in "
+            "its network, and no package could be installed; set one of the two"
+        )
     if not settings.private and settings.strict:
         yield f"network.access is public: {settings.stage} must be private (only a development stage may be public)"
     if network.address_space is not None and network.existing is None:
@@ -103,7 +109,7 @@ def _kubernetes(settings: StageSettings) -> Iterator[str]:
         yield f"kubernetes.min_nodes {kubernetes.min_nodes} is more than kubernetes.max_nodes {kubernetes.max_nodes}"
     if virtual_cpus(kubernetes.system_size) < SYSTEM_NODE_CPUS:
         yield f"kubernetes.system_size {kubernetes.system_size} has fewer than {SYSTEM_NODE_CPUS} virtual CPUs"
-    yield from _nodes(kubernetes, is_private=settings.private)
+    yield from _nodes(kubernetes, has_subnet=settings.private and settings.network.existing is None)
     if settings.private and kubernetes.authorised_ranges:
         yield "kubernetes.authorised_ranges belongs to public clusters: a private cluster has no public address"
     if not settings.private and not kubernetes.authorised_ranges:
@@ -117,7 +123,7 @@ def _kubernetes(settings: StageSettings) -> Iterator[str]:
         yield f"kubernetes.service_range {kubernetes.service_range} overlaps network.address_space {space}"
 
 
-def _nodes(kubernetes: Kubernetes, *, is_private: bool) -> Iterator[str]:
+def _nodes(kubernetes: Kubernetes, *, has_subnet: bool) -> Iterator[str]:
     for key in ("system_size", "node_size"):
         size = getattr(kubernetes, key)
         if local_disk_gigabytes(size) < DISK_GIGABYTES:
@@ -128,7 +134,7 @@ def _nodes(kubernetes: Kubernetes, *, is_private: bool) -> Iterator[str]:
     # Each node and each of its pods has an address in the subnet, and the router's load balancer another one.
     taken = kubernetes.most_nodes * (PODS_PER_NODE + 1) + 1
     free = 2 ** (ADDRESS_BITS - NODE_SUBNET) - RESERVED_ADDRESSES
-    if is_private and taken > free:
+    if has_subnet and taken > free:
         most = (free - 1) // (PODS_PER_NODE + 1) - (kubernetes.most_nodes - kubernetes.max_nodes)
         yield (
             f"kubernetes.max_nodes {kubernetes.max_nodes} needs {taken} addresses, and the nodes' subnet has {free}: "

@@ -24,6 +24,12 @@ ROUTER_NODES = 3
 REQUESTS = {"cpu": "1", "memory": "2Gi"}
 LIMITS = {"cpu": "2", "memory": "4Gi"}
 
+# Not all properties: Azure adds some, and a refresh would replace a compute that serves.
+FIXED = [
+    "properties.resourceId",
+    *(f"properties.properties.{key}" for key in ("namespace", "defaultInstanceType", "instanceTypes")),
+]
+
 
 class Attachment(Component):
     """The extension and the attached compute. `depends_on` must name the workspace identity's rights on the cluster."""
@@ -59,7 +65,11 @@ class Attachment(Component):
                 properties=_properties(settings),
             ),
             tags=context.tags,
-            opts=context.protected_options(self, [self.extension, kubernetes.namespace, *depends_on]),
+            opts=pulumi.ResourceOptions.merge(
+                context.protected_options(self, [self.extension, kubernetes.namespace, *depends_on]),
+                # Azure accepts a change of an attached cluster and ignores it.
+                pulumi.ResourceOptions(replace_on_changes=FIXED, delete_before_replace=True),
+            ),
         )
         self.register_outputs({"compute": self.compute.name})
 

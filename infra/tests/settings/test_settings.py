@@ -129,6 +129,11 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
         {"network": {"access": "public"}, "kubernetes.authorised_ranges": ["203.0.113.0/24"]},
         "prod must be private",
     ),
+    "images-without-packages": (
+        "prod",
+        {"network.package_downloads": False},
+        "the stage's images are built in its network, and no package could be installed",
+    ),
     "network-too-small": ("prod", {"network.address_space": "10.0.0.0/24"}, "is a /24"),
     "network-not-private": ("prod", {"network.address_space": "8.8.0.0/16"}, "not a private address range"),
     "network-is-not-a-range": ("prod", {"network.address_space": "ten"}, "is not an address range"),
