@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.serving.data_collection.collector_config import REQUEST, RESPONSE, CollectedEvent, CollectorConfig
 from azureml_emulator.serving.data_collection.event_writer import Collector
 
@@ -46,13 +47,16 @@ class MessageRejected(Exception):
 class CollectorServer:
     """The listening socket, and the deployments that may send to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, listeners: Listeners) -> None:
+        self._listeners = listeners
         self._server: asyncio.Server | None = None
         self._collectors: dict[str, tuple[str, Collector]] = {}
 
     async def open(self) -> None:
         """Listen on a free port of loopback."""
-        self._server = await asyncio.start_server(self._serve, LOOPBACK, 0, limit=_MAX_HEAD_BYTES)
+        self._server = await asyncio.start_server(
+            self._serve, sock=self._listeners.tcp("data collector"), limit=_MAX_HEAD_BYTES
+        )
 
     async def close(self) -> None:
         """Stop listening."""
