@@ -23,7 +23,7 @@ from azureml_emulator.control.ready_file import ReadyRecord
 from azureml_emulator.events.delivery import Deliveries
 from azureml_emulator.events.topics import Topics
 from azureml_emulator.events.webhook import Webhooks
-from azureml_emulator.http.auth import RequireToken, TokenRoute
+from azureml_emulator.http.auth import RequireToken, TokenRoute, check_bearer
 from azureml_emulator.http.blob_service.service import BlobService
 from azureml_emulator.http.control_plane.arm import Arm
 from azureml_emulator.http.control_plane.azure_monitor import Monitor
@@ -277,8 +277,13 @@ class Emulator:
             *Metadata(self.base_url, self.settings, self.scopes).routes(),
             *TokenRoute(self.tokens, self._keys.identity_header).routes(),
             *BlobService(self.blobs, self.uploads, self.signatures, self.tokens).routes(_ALL_METHODS),
-            Route("/{rest:path}", not_modelled, methods=_ALL_METHODS),
+            Route("/{rest:path}", self.not_modelled, methods=_ALL_METHODS),
         ]
+
+    async def not_modelled(self, request: Request) -> Response:
+        """Refuse every route that nothing else answers, also below paths that have credentials of their own."""
+        check_bearer(request.headers.get("authorization", ""), self.tokens)
+        raise unknown_route(request)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
@@ -306,11 +311,6 @@ class Emulator:
         self.processes.close()
         self.store.close()
         self.listeners.close()
-
-
-async def not_modelled(request: Request) -> Response:
-    """Refuse every route that nothing else answers."""
-    raise unknown_route(request)
 
 
 async def refuse(_: Request, error: Exception) -> Response:

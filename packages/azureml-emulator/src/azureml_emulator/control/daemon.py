@@ -120,7 +120,12 @@ def mlflow_link(record: ReadyRecord) -> str:
     return _ask(record, "/_emulator/control/mlflow-link", "POST")["link"]
 
 
-def _ask(record: ReadyRecord, path: str, method: str = "GET") -> dict[str, Any]:
+def listeners(record: ReadyRecord) -> list[dict[str, Any]]:
+    """The ports that the emulator listens on: name, port, reason. Raises DaemonError when it does not answer."""
+    return _ask(record, "/_emulator/listeners")
+
+
+def _ask(record: ReadyRecord, path: str, method: str = "GET") -> Any:
     context = ssl.create_default_context(cafile=str(record.bundle))
     try:
         # The address is on loopback and our own, so no proxy of the environment may come in between.

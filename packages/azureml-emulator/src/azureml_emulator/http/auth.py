@@ -19,7 +19,7 @@ from azureml_emulator.kernel.errors import BadRequest, Unauthorized, error_docum
 from azureml_emulator.security.tokens import MLFLOW_AUDIENCE, PRINCIPAL, TENANT, Tokens
 
 # Clients ask these before they have a token.
-_OPEN = frozenset({"/_emulator/health", "/metadata/endpoints", "/discovery", "/msi/token"})
+_OPEN = frozenset({"/metadata/endpoints", "/discovery", "/msi/token"})
 # Batch endpoints, topics of Event Grid, and accounts of the Blob service (`blob_service/service.py`).
 _OWN_CREDENTIALS = re.compile(r"/(?:batch|eventgrid|emu[0-9a-f]{12})(?:/|$)")
 # What the token of MLflow's clients opens. Compared without case, as Azure does.

@@ -150,10 +150,13 @@ class MlflowFront:
         return Scope(names[0], names[1], "workspaces", names[2]), match["rest"] or "/"
 
     async def _passed_on(self, request: web.BaseRequest, path: str, *, is_file: bool) -> web.StreamResponse:
+        if is_file:
+            body = request.content if request.can_read_body else None
+        else:
+            body = await _checked_body(request)
         address = await self._server.ready()
         query = request.rel_url.raw_query_string
         url = URL(f"{address}{path}{f'?{query}' if query else ''}", encoded=True)
-        body = await _checked_body(request) if not is_file else request.content if request.can_read_body else None
         try:
             async with self._outgoing.session.request(
                 request.method,
