@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from azureml_emulator.control import daemon
-from azureml_emulator.control.ready_file import ReadyRecord
+from azureml_emulator.control.ready_file import ReadyFile, ReadyRecord
 
 _LISTENING: Final = "0A"
 _ACCEPTS: Final = 0x10000
@@ -102,17 +102,16 @@ _FORGED: Final = ({"Authorization": "Bearer x", "X-IDENTITY-HEADER": "x"}, {"Hos
 
 
 class NoOtherUser(Exception):
-    """This process cannot become another user, or there is no interpreter for one; the message says why."""
+    """There is nothing to try, or this process cannot become another user; the message says why."""
 
 
-def check(record: ReadyRecord) -> list[str]:
-    """What `nobody` got from the ports, files and processes of an emulator, one line each. Raises NoOtherUser.
+def check(state: Path) -> list[str]:
+    """What `nobody` got from the emulator that runs on a state folder, one line each. Raises NoOtherUser.
 
     Refused is a request that gets 401, 403, or 404 without content but an error.
     """
-    processes = process_tree(record.pid)
+    processes = process_tree(_running(state).pid)
     ports, sockets = listening(processes)
-    state = record.settings.state
     files = [state, *state.iterdir(), *(file for file in state.glob("*/*"))]
     environments = [Path(f"/proc/{process}/environ") for process in processes]
     paths = [*files, *(path for socket in sockets for path in (socket, socket.parent)), *environments]
@@ -127,8 +126,9 @@ def check(record: ReadyRecord) -> list[str]:
     ]
 
 
-def unlisted(record: ReadyRecord) -> list[str]:
-    """Sockets that processes of an emulator listen on and that it does not list, or that others can reach."""
+def unlisted(state: Path) -> list[str]:
+    """Sockets of the emulator that runs on a state folder, and of what it started, without a reason or in reach."""
+    record = _running(state)
     ports, sockets = listening(process_tree(record.pid))
     listed = {each["port"]: each["reason"] for each in daemon.listeners(record)}
     reachable = [f"Unix socket {path}" for path in sockets if path.parent.stat().st_mode & 0o077]
@@ -161,6 +161,13 @@ def listening(processes: set[int]) -> tuple[set[int], set[Path]]:
     rows = [line.split(maxsplit=7) for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
     named = [row for row in rows if len(row) == 8 and int(row[3], 16) & _ACCEPTS and row[6] in inodes]
     return ports, {Path(row[7]) for row in named}
+
+
+def _running(state: Path) -> ReadyRecord:
+    record = ReadyFile(state).read()
+    if record is None:
+        raise NoOtherUser(f"no emulator runs on {state}")
+    return record
 
 
 def _sockets(process: int) -> set[str]:

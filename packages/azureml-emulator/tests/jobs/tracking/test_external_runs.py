@@ -91,7 +91,7 @@ def test_runs_outside_of_jobs_are_followed(
     assert job(run)["status"] == "Running"
     # and MLflow's server cannot be asked otherwise
     if sys.platform == "linux":
-        assert unlisted(running.record) == []
+        assert unlisted(running.settings.state) == []
     # and it can be canceled
     client_of(running).post(f"{workspace}/jobs/{run}/cancel", params={"api-version": "2024-01-01-preview"})
     assert job(run)["status"] == "Canceled"

@@ -27,14 +27,14 @@ def collecting(serve: Any) -> Any:
 
 
 def test_every_socket_is_listed_with_a_reason_or_out_of_reach(collecting: Any) -> None:
-    assert unlisted(collecting.emulator.record) == []
+    assert unlisted(collecting.emulator.settings.state) == []
     _, sockets = listening(process_tree(collecting.emulator.record.pid))
     assert {path.name.partition("-")[0] for path in sockets} >= {"deployment"}
 
 
 def test_another_user_gets_nothing(collecting: Any) -> None:
     try:
-        got = check(collecting.emulator.record)
+        got = check(collecting.emulator.settings.state)
     except NoOtherUser as reason:
         pytest.skip(str(reason))
     assert got == []
