@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Generator
@@ -46,6 +47,10 @@ def test_sockets_of_a_deep_state_folder_can_be_bound(
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(path))
         assert made.socket_path("deployment") != path
+        # and so can the next one after something has cleaned up
+        shutil.rmtree(path.parent)
+        path = made.socket_path("deployment")
+        assert path.parent.stat().st_mode & 0o777 == 0o700
     finally:
         made.close()
     assert not path.parent.exists()

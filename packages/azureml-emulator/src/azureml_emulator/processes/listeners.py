@@ -46,8 +46,7 @@ class Listeners:
         """Make the folder of Unix sockets, and remove what an emulator that was killed left behind."""
         for parent in _parents():
             _remove_abandoned(parent, self._state)
-        self._folder = _make_folder(_parents())
-        (self._folder / _OWNER).write_text(str(self._state))
+        self._folder = self._fresh_folder()
 
     def close(self) -> None:
         """Remove the folder."""
@@ -58,6 +57,9 @@ class Listeners:
     def socket_path(self, kind: str) -> Path:
         """A path for a new Unix socket, such as "deployment"; its server binds it. Short enough on every system."""
         assert self._folder is not None, "a socket was wanted before the folder was made"  # noqa: S101
+        if not self._folder.is_dir():
+            # Something has cleaned up the folder for temporary files.
+            self._folder = self._fresh_folder()
         self._made += 1
         return self._folder / f"{kind}-{self._made}"
 
@@ -73,6 +75,11 @@ class Listeners:
         """Note a port that is open already. Raises KeyError for a name without a reason."""
         assert TCP_LISTENERS[name]  # noqa: S101
         self._ports[name] = port
+
+    def _fresh_folder(self) -> Path:
+        folder = _make_folder(_parents())
+        (folder / _OWNER).write_text(str(self._state))
+        return folder
 
     def document(self) -> list[dict[str, str | int]]:
         """The ports as JSON: name, port, reason."""

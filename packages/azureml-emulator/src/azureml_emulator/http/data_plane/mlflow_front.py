@@ -25,7 +25,7 @@ from azureml_emulator.jobs.tracking.artifact_locations import check_locations
 from azureml_emulator.jobs.tracking.gateway import Gateway, api_route
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
-from azureml_emulator.kernel.errors import EmulatorError, Forbidden
+from azureml_emulator.kernel.errors import EmulatorError, Forbidden, Unauthorized
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope
 from azureml_emulator.kernel.settings import LOOPBACK
 from azureml_emulator.processes.listeners import Listeners
@@ -50,6 +50,11 @@ _NOT_PASSED = frozenset(
     | {"authorization", "cookie"}
 )
 _READABLE = frozenset({"GET", "HEAD"})
+# MLflow prints this address as that of its pages.
+_HINT = (
+    "Programs need MLFLOW_TRACKING_TOKEN, which `azureml-emulator env` prints; for a browser, `azureml-emulator status` "
+    "and `mlops up` print a link."
+)
 _SHUTDOWN_SECONDS = 1.0
 _CHUNK_BYTES = 256 * 1024
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
@@ -113,12 +118,18 @@ class MlflowFront:
         try:
             _refuse_other_sites(request)
             if request.secure:
-                check_bearer(request.headers.get("Authorization", ""), self._tokens)
+                self._check_token(request)
                 return await self._answer(request, request.rel_url.raw_path)
             return self._pages.redeemed(request) or await self._answer(request, self._pages.path_of(request))
         except EmulatorError as error:
             answer = self._registry.refusal(error)
             return web.json_response(answer.document, status=answer.status, headers=PROTECTION)
+
+    def _check_token(self, request: web.BaseRequest) -> None:
+        try:
+            check_bearer(request.headers.get("Authorization", ""), self._tokens)
+        except Unauthorized as error:
+            raise Unauthorized(f"{error.message} {_HINT}", code=error.error_code) from error
 
     async def _answer(self, request: web.BaseRequest, raw_path: str) -> web.StreamResponse:
         scope, raw_path = self._target(raw_path)
