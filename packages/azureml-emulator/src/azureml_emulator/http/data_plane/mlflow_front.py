@@ -52,7 +52,7 @@ _NOT_PASSED = frozenset(
 _READABLE = frozenset({"GET", "HEAD"})
 # MLflow prints this address as that of its pages.
 _HINT = (
-    "Programs need MLFLOW_TRACKING_TOKEN, which `azureml-emulator env` prints; for a browser, `azureml-emulator status` "
+    "Programs need MLFLOW_TRACKING_TOKEN: `azureml-emulator env` prints it. For a browser, `azureml-emulator status` "
     "and `mlops up` print a link."
 )
 _SHUTDOWN_SECONDS = 1.0
