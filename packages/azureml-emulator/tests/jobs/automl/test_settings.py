@@ -118,9 +118,9 @@ def test_other_tasks_are_refused_by_name_with_what_to_do(task: str, says: str) -
     [
         ({"primaryMetric": "R2Score"}, BadRequest, "'R2Score' is not one of the task classification"),
         ({"targetColumnName": None}, BadRequest, "needs target_column_name"),
-        ({"limitSettings": {"maxTrials": "many"}}, BadRequest, "max_trials must be a number, not 'many'"),
-        ({"limitSettings": {"maxTrials": 0}}, BadRequest, "max_trials must be from 1 to 1000"),
-        ({"nCrossValidations": {"mode": "Custom", "value": 1}}, BadRequest, "from 2 to 100, not 1"),
+        ({"limitSettings": {"maxTrials": "many"}}, BadRequest, "max_trials': 'many' must be a number"),
+        ({"limitSettings": {"maxTrials": 0}}, BadRequest, "max_trials': '0' must be an integer from 1 to 1000"),
+        ({"nCrossValidations": {"mode": "Custom", "value": 1}}, BadRequest, "'1' must be an integer from 2 to 100"),
         ({"validationDataSize": 1.5}, BadRequest, "a share of the training data"),
         ({"trainingSettings": {"allowedTrainingAlgorithms": ["Magic"]}}, BadRequest, "Unknown training algorithm"),
         ({"trainingSettings": {"allowedTrainingAlgorithms": ["KNN"]}}, NotModelled, "the emulator trains LightGBM"),
