@@ -19,7 +19,15 @@ from azureml_emulator.jobs.definitions.automl import (
     AutomlSettings,
 )
 from azureml_emulator.jobs.definitions.sweep import Sampling, SweepSettings
-from azureml_emulator.jobs.definitions.wire import bool_of, field_of, in_snake_case, number, refuse, seconds, whole_number
+from azureml_emulator.jobs.definitions.wire import (
+    bool_of,
+    field_of,
+    in_snake_case,
+    number,
+    refuse,
+    seconds,
+    whole_number,
+)
 from azureml_emulator.kernel.errors import NotModelled
 
 _DEFAULT_METRICS = {CLASSIFICATION: "AUC_weighted", "regression": "normalized_root_mean_squared_error"}
@@ -186,7 +194,11 @@ def _count(limits: Mapping[str, Any], name: str, default: int, most: int = _MOST
 def _limit(limits: Mapping[str, Any], name: str, default: float) -> float:
     """A limit in seconds: a job sends a duration, a node minutes."""
     minutes = field_of(dict(limits), f"{name}Minutes")
-    given = field_of(dict(limits), name) if minutes is None else number(minutes, 0, f"limits.{in_snake_case(name)}_minutes") * _MINUTE
+    given = (
+        field_of(dict(limits), name)
+        if minutes is None
+        else number(minutes, 0, f"limits.{in_snake_case(name)}_minutes") * _MINUTE
+    )
     limit = seconds(given, f"limits.{name}")
     if limit is not None and limit <= 0:
         raise refuse(f"The {name} of AutoML must be above 0.", f"limits.{name}")

@@ -88,7 +88,7 @@ def whole_number(value: Any, default: int, where: str, minimum: int = 1, maximum
     if value is None:
         return default
     found = number(value, default, where)
-    if not found.is_integer() or found < minimum or (maximum is not None and found > maximum):
+    if found % 1 or found < minimum or (maximum is not None and found > maximum):
         bounds = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
         raise refuse(f"'{where}': '{value}' must be an integer {bounds}.", where)
     return int(found)

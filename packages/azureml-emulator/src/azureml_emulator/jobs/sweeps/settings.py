@@ -17,7 +17,15 @@ from azureml_emulator.jobs.definitions.sweep import (
     SamplingKind,
     SweepSettings,
 )
-from azureml_emulator.jobs.definitions.wire import bool_of, field_of, in_snake_case, number, refuse, seconds, whole_number
+from azureml_emulator.jobs.definitions.wire import (
+    bool_of,
+    field_of,
+    in_snake_case,
+    number,
+    refuse,
+    seconds,
+    whole_number,
+)
 from azureml_emulator.jobs.sweeps.search_space import CHOICE, QUNIFORM, UNIFORM, axes, read_space
 
 SWEEP = "sweep"
