@@ -25,6 +25,7 @@ JOB = {
     "testDataSize": 0.2,
     "featurizationSettings": {"mode": "Custom", "columnNameAndTypes": {"zip": "CategoricalHash", "note": "Text"}},
     "limitSettings": {
+        "maxNodes": 4,
         "maxTrials": 12,
         "maxConcurrentTrials": 3,
         "maxCoresPerTrial": -1,
@@ -48,6 +49,7 @@ NODE = {
     "test_data_size": 0.2,
     "featurization": {"mode": "custom", "column_name_and_types": {"zip": "categorical_hash", "note": "text"}},
     "limits": {
+        "max_nodes": 4,
         "max_trials": 12,
         "max_concurrent_trials": 3,
         "max_cores_per_trial": -1,
@@ -86,6 +88,7 @@ def test_a_job_and_a_node_mean_the_same() -> None:
     assert (task.folds, task.test_size, task.exit_score, task.early_termination) == (4, 0.2, 0.9, False)
     assert task.purposes == (("zip", "Categorical"), ("note", "Ignore"))
     assert "model.onnx" in task.notes[0]
+    assert "max_nodes" in task.notes[1]
     assert read_settings(task.as_text()) == task
 
 

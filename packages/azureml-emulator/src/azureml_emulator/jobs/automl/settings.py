@@ -74,6 +74,8 @@ def _settings(task: str, given: Mapping[str, Any], limits: Mapping[str, Any]) ->
     metric = _metric(task, _field(given, "primaryMetric"))
     training = _field(given, "trainingSettings") or given.get("training") or {}
     algorithms, notes = _algorithms(task, training)
+    if whole_number(_field(limits, "maxNodes"), 1, "limits.max_nodes") > 1:
+        notes.append("max_nodes has no effect: every trial runs on this machine.")
     featurization = _field(given, "featurizationSettings") or given.get("featurization") or {}
     exit_score = _field(limits, "exitScore")
     cores = whole_number(_field(limits, "maxCoresPerTrial"), 1, "limits.max_cores_per_trial", _ALL_CORES)
