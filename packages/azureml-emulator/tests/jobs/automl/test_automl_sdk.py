@@ -169,7 +169,9 @@ def test_a_search_goes_on_after_the_emulator_was_killed(
     job.set_limits(max_trials=3, timeout_minutes=30)
     job.set_training(allowed_training_algorithms=["ElasticNet", "RandomForest"])
     name = client.jobs.create_or_update(job).name
-    states = wait_for(lambda: {"Completed", "Running"} <= set((found := trials(client, name)).values()) and found)
+    before = wait_for(
+        lambda: found if {"Completed", "Running"} <= set((found := trials(client, name)).values()) else None
+    )
 
     # when the emulator is killed and started again
     running.kill()
@@ -180,7 +182,7 @@ def test_a_search_goes_on_after_the_emulator_was_killed(
     done = wait_for(lambda: ended if (ended := client.jobs.get(name)).status in ENDED else None)
     assert done.status == "Completed"
     assert trials(client, name) == {f"{name}_{number}": "Completed" for number in range(3)}
-    assert set(states) <= set(trials(client, name))
+    assert set(before) <= set(trials(client, name))
     assert done.tags["automl_best_child_run_id"] in trials(client, name)
 
 
