@@ -148,7 +148,8 @@ class MlflowFront:
                 return self._registered(request, named, is_list=not artifacts["path"])
         if self._gateway.is_interested(request.method, path) or self._gateway.answers_itself(path):
             self._scopes.require(scope)
-            reply = await self._gateway.exchange(scope, request.method, path, query, await _body(request))
+            body = self._gateway.with_run(scope, route, await _body(request), request.headers.get("Authorization"))
+            reply = await self._gateway.exchange(scope, request.method, path, query, body)
             return web.Response(body=reply.body, status=reply.status, content_type=reply.content_type)
         return await self._passed_on(request, raw_path, is_file=_FILES.match(path) is not None)
 
