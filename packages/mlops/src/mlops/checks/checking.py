@@ -36,6 +36,7 @@ def check_project(root: Path) -> list[Problem]:
     found = [*_content_problems(project), *project.changes]
     found += [replace(each, rule="pins") for each in _pin_problems(project)]
     found += [replace(each, rule="recorded-version") for each in _version_problems(project)]
+    found += pins.check_licences(project.root, [document for document, _ in project.conda_files()])
     own = [*copies.check_copies(project.root), *copies.check_workflows(project.root), *_settings_problems(project.root)]
     found += [replace(each, rule=MLOPS) for each in own]
     judged = _judged(project.root, {*found, *project.unreadable})
