@@ -38,12 +38,12 @@ class Relaxation:
 
 RELAXATIONS: tuple[Relaxation, ...] = (
     Relaxation("storage network", "it is reached from laptops and hosted build agents; identities still guard it"),
-    Relaxation("storage redundancy", "its data can be created again from the sources; LRS costs a third less"),
+    Relaxation("storage redundancy", "its data can be created again from the sources; and LRS is cheaper"),
     Relaxation("key vault retention", "a stage that is torn down and deployed again needs its vault's name back"),
     Relaxation("key vault purge protection", "same reason; it is left out, because Azure refuses the value false"),
     Relaxation("key vault network", "it is reached from laptops; role-based access still guards it"),
     Relaxation("topic network", "laptops and hosted build agents publish what they deploy; roles guard it"),
-    Relaxation("container registry tier", "Premium costs ten times Basic and adds private endpoints and zones only"),
+    Relaxation("container registry tier", "Premium adds private endpoints and zones only, and costs more than Basic"),
     Relaxation(
         "container registry network", "Basic has no private endpoints; there are neither admin nor anonymous pulls"
     ),
@@ -56,7 +56,7 @@ RELAXATIONS: tuple[Relaxation, ...] = (
         "compute priority", "an evicted experiment is started again; spot machines cost less, at a price that changes"
     ),
     Relaxation("kubernetes private", "a public stage has no network; authorised ranges guard the control plane"),
-    Relaxation("kubernetes tier", "no guaranteed uptime of the control plane is needed; Free costs nothing"),
+    Relaxation("kubernetes tier", "no guaranteed uptime of the control plane is needed; Free has no hourly price"),
 )
 
 # What Log Analytics takes per day; an alert says when it is reached (monitoring/alerts.py).

@@ -24,6 +24,7 @@ class Right:
     scope: str
     scope_id: str
     reason: str
+    urn: str
 
 
 def rights_of(run: DryRun) -> tuple[Right, ...]:
@@ -54,6 +55,7 @@ def _right(record: ResourceRecord, identities: dict[str, str], names: dict[str, 
         scope=names.get(inputs["scope"]) or _scope_elsewhere(inputs["scope"]),
         scope_id=inputs["scope"],
         reason=inputs.get("description", ""),
+        urn=record.urn,
     )
 
 

@@ -109,6 +109,9 @@ PublicRange = Annotated[str, AfterValidator(_public_range)]
 NodeCount = Annotated[int, Field(ge=0, le=100)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 
+# Azure numbered these sizes; later ones carry their virtual CPUs in their names.
+SECOND_GENERATION = re.compile(r"Standard_DS?([1-5]|1[1-5])_v2")
+SECOND_GENERATION_CPUS = {1: 1, 2: 2, 3: 4, 4: 8, 5: 16, 11: 2, 12: 4, 13: 8, 14: 16, 15: 20}
 VIRTUAL_CPUS = re.compile(r"Standard_[A-Z]+?(\d+)")
 
 # Sizes of the families D and E with a local disk say so with a `d`: Standard_D4ds_v5.
@@ -119,6 +122,9 @@ OTHER_FAMILIES = re.compile(r"Standard_(?!DS?\d|E[S]?\d|[BAF]S?\d)")
 
 def virtual_cpus(size: str) -> int:
     """The number of virtual CPUs of a machine size, read from its name (Standard_D4ds_v5: 4). Raises ValueError."""
+    second = SECOND_GENERATION.match(size)
+    if second is not None:
+        return SECOND_GENERATION_CPUS[int(second.group(1))]
     found = VIRTUAL_CPUS.match(size)
     if found is None:
         raise ValueError(f"the number of virtual CPUs cannot be read from '{size}'")

@@ -78,7 +78,7 @@ class Network(Frozen):
 
 
 class Cluster(Frozen):
-    """A compute cluster for training; it costs nothing while it has no nodes."""
+    """A compute cluster for training; without jobs it has no nodes."""
 
     size: MachineSize
     max_nodes: NodeCount

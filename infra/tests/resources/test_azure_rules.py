@@ -9,7 +9,6 @@ from dry_run.stack_files import stack_names
 from tests.conftest import VARIANTS, dry_run_of
 from tests.resources.azure_rules import RULES, AzureRule
 
-
 # What uses most of the program first: a broken rule shows after one run.
 ORDER = ("prod-drift", "staging", *(each for each in VARIANTS if each not in ("prod-drift", "staging")))
 
