@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from azureml_emulator.jobs.tracking.artifact_locations import check_locations
 from azureml_emulator.jobs.tracking.external_runs import ExternalRuns
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
@@ -46,7 +47,11 @@ class Gateway:
     async def exchange(
         self, scope: Scope, method: str, path: str, query: Sequence[tuple[str, str]], body: bytes
     ) -> Reply:
-        """Pass one request on and return the reply. Raises Unavailable when MLflow does not answer."""
+        """Pass one request on and return the reply.
+
+        Raises BadRequest for an artifact location that is not MLflow's own, Unavailable when MLflow does not answer.
+        """
+        check_locations(body)
         if self.answers_itself(path):
             return _without_logged_models(method, api_route(path))
         url = URL(await self._server.ready()).joinpath(*path.strip("/").split("/")).with_query(query)
