@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -45,7 +46,7 @@ from azureml_emulator.jobs.assembly import JobParts
 from azureml_emulator.jobs.launching.preloading import CodeVersions
 from azureml_emulator.kernel.behaviours import Behaviour, Behaviours, ContainerBehaviour, VersionBehaviour
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import EmulatorError, error_body, error_document
+from azureml_emulator.kernel.errors import BadRequest, EmulatorError, error_body, error_document
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.settings import Settings
@@ -72,6 +73,7 @@ from azureml_emulator.serving.servers.fleet import Fleet
 from azureml_emulator.serving.servers.server_starter import ServerStarter
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.registered_content import RegisteredContent
 from azureml_emulator.storage.run_artifacts import RunArtifacts
 from azureml_emulator.storage.storage_access import StorageAccess
 from azureml_emulator.storage.uploads import Uploads
@@ -205,13 +207,13 @@ class Emulator:
     def application(self) -> ASGIApp:
         """The ASGI application: scoring bypasses the framework, everything else goes through it."""
         framework = Starlette(
-            routes=self._routes(),
+            routes=self.routes(),
             # Outermost first.
             middleware=[
                 Middleware(ExchangeRecorder, file=self.settings.record),
                 Middleware(RequireToken, tokens=self.tokens),
             ],
-            exception_handlers={EmulatorError: refuse, Exception: defect},
+            exception_handlers={EmulatorError: refuse, HTTPException: unroutable, Exception: defect},
             lifespan=self._lifespan,
         )
         return ScoringFirst(framework, self.router)
@@ -241,9 +243,10 @@ class Emulator:
             }
         )
 
-    def _routes(self) -> list[Route]:
+    def routes(self) -> list[Route]:
         """Every route; the first that matches a request answers it."""
         front_door = "/mferp/managementfrontend/subscriptions"
+        registered = RegisteredContent(self.store, self.blobs, self.locator)
         event_grid = EventGrid(
             self.store, self.topics, self.deliveries, self.scopes, self.tokens, strict=self.settings.strict
         )
@@ -263,7 +266,7 @@ class Emulator:
             *MlflowProxy(self.jobs.mlflow, self.jobs.gateway, self.registry, self.jobs.records, self.scopes).routes(),
             *Metadata(self.base_url, self.settings, self.scopes).routes(),
             *TokenRoute(self.tokens, self._keys.identity_header).routes(),
-            *BlobService(self.blobs, self.uploads, self.signatures, self.tokens).routes(_ALL_METHODS),
+            *BlobService(self.blobs, self.uploads, self.signatures, self.tokens, registered).routes(_ALL_METHODS),
             Route("/{rest:path}", not_modelled, methods=_ALL_METHODS),
         ]
 
@@ -304,6 +307,16 @@ async def refuse(_: Request, error: Exception) -> Response:
     if not isinstance(error, EmulatorError):
         raise error
     return JSONResponse(error_document(error), status_code=error.status)
+
+
+async def unroutable(request: Request, error: Exception) -> Response:
+    """Render what the framework refuses: a method, or a path with a line break, which no route has."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 404:
+        path = BadRequest(f"{request.url.path!r} is not a path that a resource can have.", code="InvalidUri")
+        return JSONResponse(error_document(path), status_code=path.status)
+    message = f"{request.url.path} does not accept {request.method}."
+    return JSONResponse(error_body("MethodNotAllowed", message), status_code=status)
 
 
 async def defect(request: Request, error: Exception) -> Response:

@@ -40,9 +40,9 @@ class Settings(BaseModel):
     parallel_steps: int = Field(default=max(2, os.cpu_count() or 2), ge=1, le=64)
     location: str = Field(default="eastus", pattern=r"^[a-z0-9]+$")
     subscription: str = Field(default="00000000-0000-0000-0000-000000000000", pattern=r"^[0-9a-fA-F-]{36}$")
-    resource_group: str = Field(default="emulator", pattern=r"^[\w().-]{1,90}$")
-    workspace: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
-    registry: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
+    resource_group: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9_().-]{1,90}$")
+    workspace: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{1,32}$")
+    registry: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{1,32}$")
     record: Path | None = None
     environments: dict[str, Path] = Field(default_factory=dict)
     computes: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -158,6 +158,14 @@ class Store:
     def of_kind(self, kind: str) -> list[Resource]:
         """All resources of a kind in every scope, oldest first."""
         rows = self._connection.execute(f"{_SELECT} WHERE kind = ? ORDER BY sequence", (kind.lower(),))
+        return [_resource(row) for row in rows]
+
+    def mentioning(self, kinds: Sequence[str], text: str) -> list[Resource]:
+        """All resources of these kinds whose documents have a text in lower case somewhere, oldest first."""
+        places = ", ".join("?" for _ in kinds)
+        rows = self._connection.execute(
+            f"{_SELECT} WHERE kind IN ({places}) AND instr(lower(document), ?) ORDER BY sequence", (*kinds, text)
+        )
         return [_resource(row) for row in rows]
 
     def delete(self, key: str) -> None:
