@@ -20,6 +20,7 @@ from azureml_emulator.batch.deployments import BatchDeployments
 from azureml_emulator.batch.endpoints import BatchEndpoints
 from azureml_emulator.batch.jobs import BatchJobs
 from azureml_emulator.control.client_variables import variables
+from azureml_emulator.control.daemon import log_file
 from azureml_emulator.control.ready_file import ReadyRecord
 from azureml_emulator.events.delivery import Deliveries
 from azureml_emulator.events.topics import Topics
@@ -44,13 +45,15 @@ from azureml_emulator.http.recording import ExchangeRecorder
 from azureml_emulator.http.requests import unknown_route
 from azureml_emulator.jobs.assembly import JobParts
 from azureml_emulator.jobs.launching.preloading import CodeVersions
+from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.behaviours import Behaviour, Behaviours, ContainerBehaviour, VersionBehaviour
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import BadRequest, EmulatorError, error_body, error_document
+from azureml_emulator.kernel.errors import BadRequest, EmulatorError, disk_full, error_body, error_document
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.log_file import keep_short
 from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.resources.computes import Computes
 from azureml_emulator.resources.connections import Connections
@@ -135,7 +138,7 @@ class Emulator:
             self.base_url,
             one_at_a_time=settings.endpoint_operations == "one_at_a_time",
         )
-        self.collectors = CollectorRegistry(self.locator)
+        self.collectors = CollectorRegistry(self.locator, settings.files.collected_bytes)
         self.deployments = Deployments(
             self.store,
             self.clock,
@@ -213,10 +216,19 @@ class Emulator:
                 Middleware(ExchangeRecorder, file=self.settings.record),
                 Middleware(RequireToken, tokens=self.tokens),
             ],
-            exception_handlers={EmulatorError: refuse, HTTPException: unroutable, Exception: defect},
+            exception_handlers={
+                EmulatorError: refuse,
+                OSError: self._refuse_write,
+                HTTPException: unroutable,
+                Exception: defect,
+            },
             lifespan=self._lifespan,
         )
         return ScoringFirst(framework, self.router)
+
+    async def _refuse_write(self, request: Request, error: Exception) -> Response:
+        """Render a write for which there is no room as such, and any other failure as a bug."""
+        return await refuse(request, disk_full(error, self.settings.state) or error)
 
     def _behaviours(self) -> Behaviours:
         components = Components(self.store, self.clock)
@@ -272,6 +284,12 @@ class Emulator:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
+        logs = keep_running(
+            lambda: keep_short(
+                lambda: [log_file(self.settings.state), *self.processes.growing_logs()], self.settings.files.log_bytes
+            ),
+            "keeping logs short",
+        )
         self.uploads.clear()
         self.processes.reap_orphans()
         self.operations.fail_interrupted()
@@ -284,6 +302,7 @@ class Emulator:
         self.schedules.open()
         self.deliveries.open()
         yield
+        logs.cancel()
         await self.schedules.scheduler.close()
         await self.mlflow_front.close()
         await self.jobs.close()

@@ -1,4 +1,4 @@
-"""Spellings of one path: what clients, proxies and file systems may take for it. Percent-encoded where HTTP needs it."""
+"""Spellings of one path: what clients, proxies and file systems may take for it, percent-encoded."""
 
 from __future__ import annotations
 
@@ -41,7 +41,14 @@ def spellings(path: str) -> list[str]:
         f"%25{ord(first[0]):02x}{first[1:]}",
     ]
     names = [f"{part}/{rest}" for part in parts]
-    names += [f"{first}//{rest}", f"{first}/./{rest}", f"{first}%2f{rest}", f"{first}%5c{rest}", f"{path}/", f"{path}/."]
+    names += [
+        f"{first}//{rest}",
+        f"{first}/./{rest}",
+        f"{first}%2f{rest}",
+        f"{first}%5c{rest}",
+        f"{path}/",
+        f"{path}/.",
+    ]
     return [f"{prefix}{path}" for prefix in _PREFIXES] + names[1:]
 
 

@@ -146,10 +146,14 @@ class Models(UploadedVersions):
         """A read-only copy of the source in a temporary folder of its own, and its digest."""
         folder = self._uploads.scratch()
         target = folder / source.name
-        if source.is_dir():
-            shutil.copytree(source, target)
-        else:
-            shutil.copy2(source, target)
+        try:
+            if source.is_dir():
+                shutil.copytree(source, target)
+            else:
+                shutil.copy2(source, target)
+        except OSError:
+            shutil.rmtree(folder)
+            raise
         for file in [target, *target.rglob("*")]:
             if file.is_file():
                 file.chmod(_READ_ONLY)

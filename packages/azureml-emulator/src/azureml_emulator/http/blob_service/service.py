@@ -34,6 +34,7 @@ from azureml_emulator.kernel.errors import (
     NotFound,
     NotModelled,
     PreconditionFailed,
+    disk_full,
 )
 from azureml_emulator.kernel.names import is_normal
 from azureml_emulator.security.signatures import Signatures
@@ -92,6 +93,11 @@ class BlobService:
             return await self._serve(request)
         except EmulatorError as error:
             return error_reply(error, request.method)
+        except OSError as error:
+            full = disk_full(error, self._blobs.root.parent)
+            if full is None:
+                raise
+            return error_reply(full, request.method)
 
     async def serve_account(self, request: Request) -> Response:
         """Answer a list of an account, limited to the container at the start of the prefix.

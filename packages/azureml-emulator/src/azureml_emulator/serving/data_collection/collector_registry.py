@@ -17,9 +17,9 @@ _DEFAULT_FOLDER = "azureml://datastores/workspaceblobstore/paths/modelDataCollec
 class CollectorRegistry:
     """Creates and removes data collectors."""
 
-    def __init__(self, locator: Locator) -> None:
+    def __init__(self, locator: Locator, collected_bytes: int) -> None:
         self._locator = locator
-        self._writer = EventWriter()
+        self._writer = EventWriter(collected_bytes)
         self._server = CollectorServer()
 
     async def open(self) -> None:
