@@ -320,9 +320,7 @@ def test_a_full_disk_is_told_with_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # given a command that writes to a device on which there is never room
-    monkeypatch.setattr(
-        "mlops.settings.project.load_project", lambda _: os.write(os.open("/dev/full", os.O_WRONLY), b"x")
-    )
+    monkeypatch.setattr("mlops.settings.project.load_project", lambda _: Path("/dev/full").write_text("x"))
     monkeypatch.chdir(tmp_path)
 
     code = run(["--project", str(tmp_path), "plan", "--since", "HEAD"])
