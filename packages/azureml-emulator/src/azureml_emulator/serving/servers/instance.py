@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from azureml_emulator.kernel.background import run_once
-from azureml_emulator.kernel.durations import parse_duration
+from azureml_emulator.kernel.clock import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.kernel.settings import LOOPBACK
 from azureml_emulator.processes.log_file import last_lines
