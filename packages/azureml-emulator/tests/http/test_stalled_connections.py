@@ -42,7 +42,7 @@ def connect(hasty: Any) -> Generator[Callable[[], ssl.SSLSocket]]:
 
 
 def head(running: Any, method: str, path: str, *headers: str) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {running.token()}", *headers, "", ""]
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {running.token()}", *headers, "", ""]
     return "\r\n".join(lines).encode()
 
 
@@ -85,7 +85,7 @@ def test_an_idle_connection_is_closed_before_and_after_its_first_request(hasty: 
 def test_headers_that_never_end_are_answered_408(connect: Any) -> None:
     # given one client that stops in its headers, and one that sends them byte by byte
     stopped, slow = connect(), connect()
-    stopped.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+    stopped.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
     slow.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
     # then both are told, and closed
     assert drip(slow, b"x")[:12] in {b"HTTP/1.1 408", b""}
