@@ -211,6 +211,7 @@ class Emulator:
             self.tokens,
             PageAccess(self._keys.token_key, self.clock),
             self.certificates,
+            settings.connections,
         )
 
     def _create_events(self) -> None:

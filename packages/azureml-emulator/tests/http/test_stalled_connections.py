@@ -42,11 +42,18 @@ def connect(hasty: Any) -> Generator[Callable[[], ssl.SSLSocket]]:
 
 
 def head(running: Any, method: str, path: str, *headers: str) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {running.token()}", *headers, "", ""]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Bearer {running.token()}",
+        *headers,
+        "",
+        "",
+    ]
     return "\r\n".join(lines).encode()
 
 
-def read_to_end(stream: ssl.SSLSocket) -> bytes:
+def read_to_end(stream: socket.socket) -> bytes:
     """What the server sends until it closes the connection."""
     received = b""
     while True:
@@ -103,6 +110,21 @@ def test_a_body_that_stalls_is_closed_and_leaves_nothing(hasty: Any, connect: An
     assert drip(slow, b"x")[:12] in {b"HTTP/1.1 408", b""}
     assert read_to_end(stopped)[:12] in {b"HTTP/1.1 408", b""}
     assert not list((hasty.settings.state / "blobs").rglob("stalled.bin"))
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "], ids=["nothing", "headers"])
+@pytest.mark.parametrize("name", ["mlflow", "mlflow pages"])
+def test_a_connection_to_mlflow_that_asks_nothing_is_closed(
+    hasty: Any, client_of: Any, name: str, sent: bytes
+) -> None:
+    listeners = client_of(hasty).get("/_emulator/listeners").json()
+    port = next(each["port"] for each in listeners if each["name"] == name)
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as plain:
+        context = ssl.create_default_context(cafile=str(hasty.record.bundle))
+        stream = context.wrap_socket(plain, server_hostname="127.0.0.1") if name == "mlflow" else plain
+        stream.sendall(sent)
+        assert read_to_end(stream) == b""
+        stream.close()
 
 
 @pytest.mark.long
