@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -66,6 +67,7 @@ from azureml_emulator.security.secret_keys import ensure_secret_keys
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
 from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
+from azureml_emulator.serving.deployments.containers import Containers
 from azureml_emulator.serving.deployments.deployments import Deployments
 from azureml_emulator.serving.deployments.endpoints import Endpoints
 from azureml_emulator.serving.servers.fleet import Fleet
@@ -134,6 +136,13 @@ class Emulator:
             one_at_a_time=settings.endpoint_operations == "one_at_a_time",
         )
         self.collectors = CollectorRegistry(self.locator)
+        containers = Containers(
+            self.locator,
+            settings.images,
+            self._client_variables(),
+            urlsplit(self.base_url).port or 0,
+            open_ports=settings.open_container_ports,
+        )
         self.deployments = Deployments(
             self.store,
             self.clock,
@@ -142,6 +151,7 @@ class Emulator:
             self.fleet,
             self.endpoints,
             self.collectors,
+            containers,
             settings.state / "deployments",
         )
         self.router = ScoringRouter(
@@ -153,7 +163,6 @@ class Emulator:
 
     def _create_jobs(self) -> None:
         """Jobs, and what starts them: batch endpoints and schedules."""
-        bundle = ensure_certificates(self.settings.state / "tls", self.clock.now()).bundle
         self.jobs = JobParts(
             self.settings,
             self.base_url,
@@ -165,11 +174,16 @@ class Emulator:
             self.operations,
             self.processes,
             {"data/versions": self.data, "models/versions": self.models},
-            variables(ReadyRecord.of(self.settings, self.base_url, bundle)),
+            self._client_variables(),
         )
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
         self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
         self.schedules = Schedules(self.store, self.clock, self.jobs.behaviour, self.jobs.records)
+
+    def _client_variables(self) -> dict[str, str]:
+        """What lets a program that the emulator starts use the emulator."""
+        bundle = ensure_certificates(self.settings.state / "tls", self.clock.now()).bundle
+        return variables(ReadyRecord.of(self.settings, self.base_url, bundle))
 
     def _create_mlflow(self) -> None:
         """MLflow's view of models, and MLflow's public address."""

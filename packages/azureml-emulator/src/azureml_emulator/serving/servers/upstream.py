@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
 import httptools
+
+from azureml_emulator.kernel.settings import LOOPBACK
 
 Headers = list[tuple[bytes, bytes]]
 _HIGH_WATER = 1 << 20
@@ -175,11 +177,21 @@ class Connection(asyncio.Protocol):
             self._more.set()
 
 
+# Opens a connection with the protocol that its argument makes. Raises OSError.
+Opening = Callable[[Callable[[], Connection]], Awaitable[Connection]]
+
+
+async def open_loopback(port: int, make: Callable[[], Connection]) -> Connection:
+    """Open a connection to a port of this machine. Raises OSError."""
+    _, connection = await asyncio.get_running_loop().create_connection(make, LOOPBACK, port)
+    return connection
+
+
 class Pool:
     """Open connections to one server; the most recently used one is reused first."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._address = (host, port)
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
         self._idle: deque[Connection] = deque()
         self._open: set[Connection] = set()
 
@@ -193,9 +205,8 @@ class Pool:
 
     async def connect(self, limit: float) -> Connection:
         """A new connection. Raises OSError when the server does not accept one, TimeoutError after `limit` seconds."""
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(limit):
-            _, connection = await loop.create_connection(lambda: Connection(self), *self._address)
+            connection = await self._opening(lambda: Connection(self))
         self._open.add(connection)
         return connection
 
