@@ -42,7 +42,7 @@ def test_invalid_durations(text: str) -> None:
     [
         pytest.param({"sku": {"capacity": 0}}, "instance count", id="no instance"),
         pytest.param({"properties": {"environmentVariables": {"A=B": "c"}}}, "environment variable", id="name"),
-        pytest.param({"properties": {"environmentVariables": {"A": 1}}}, "environment variable", id="number"),
+        pytest.param({"properties": {"environmentVariables": {"A": 1.5}}}, "environment variable", id="number"),
         pytest.param({"properties": {"endpointComputeType": "Moon"}}, "endpointComputeType", id="compute"),
         pytest.param({"properties": {"livenessProbe": {"period": "soon"}}}, "ISO 8601", id="duration"),
         pytest.param({"properties": {"livenessProbe": {"failureThreshold": 0}}}, "livenessProbe", id="threshold"),

@@ -162,12 +162,14 @@ def _low(scale: dict[str, Any]) -> int:
 
 
 def _variables(given: dict[str, Any]) -> dict[str, str]:
-    for name, value in given.items():
+    # Azure takes a plain number of YAML as its text, which examples of Microsoft's rely on.
+    texts = {name: str(value) if type(value) is int else value for name, value in given.items()}
+    for name, value in texts.items():
         if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
             raise BadRequest(
                 f"The environment variable '{name}' needs a valid name and a string as its value.", target=name
             )
-    return dict(given)
+    return texts
 
 
 def _without_nulls(given: dict[str, Any]) -> dict[str, Any]:

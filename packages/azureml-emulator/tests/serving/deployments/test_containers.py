@@ -291,3 +291,35 @@ def _restart(emulator: RunningEmulator, context: Path) -> None:
     (context / "text.txt").write_text("changed later")
     emulator.kill()
     emulator.restart()
+
+
+def test_the_sdk_deploys_a_folder_with_a_dockerfile(ml_client: Any, tmp_path: Path) -> None:
+    from azure.ai.ml.entities import BuildContext, Environment, ManagedOnlineDeployment, ManagedOnlineEndpoint
+
+    (tmp_path / "image").mkdir()
+    for file, text in {"Dockerfile": DOCKERFILE, "main.py": MAIN, "text.txt": "by the SDK"}.items():
+        (tmp_path / "image" / file).write_text(text)
+    name = f"byoc-{uuid.uuid4().hex[:8]}"
+    ml_client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=name, auth_mode="key")).result()
+    routes = {
+        f"{kind}_route": {"port": 5001, "path": path}
+        for kind, path in (("liveness", "/live"), ("readiness", "/ready?x=1"), ("scoring", "/own"))
+    }
+    deployment = ManagedOnlineDeployment(
+        name="blue",
+        endpoint_name=name,
+        environment=Environment(build=BuildContext(path=str(tmp_path / "image")), inference_config=routes),
+        # A number, as some of Azure's examples have it.
+        environment_variables={"WORKERS": 2},
+        instance_type="Standard_DS3_v2",
+        instance_count=1,
+    )
+    ml_client.online_deployments.begin_create_or_update(deployment).result()
+    request = tmp_path / "request.json"
+    request.write_text('{"variables": ["WORKERS"]}')
+
+    answer = ml_client.online_endpoints.invoke(name, request_file=str(request), deployment_name="blue")
+
+    assert "by the SDK" in answer
+    assert '"WORKERS": "2"' in answer
+    assert ml_client.online_endpoints.get(name).scoring_uri.endswith("/own")

@@ -136,7 +136,7 @@ class Containers:
         """The Dockerfile of an environment and its build context; None for an image of Microsoft's."""
         build, image = properties.get("build") or {}, properties.get("image") or ""
         if build:
-            context = self._locator.path(build["contextUri"], parse_resource_path(environment.id).scope)
+            context = self._locator.build_context(build["contextUri"], parse_resource_path(environment.id).scope)
             name = build.get("dockerfilePath") or _DOCKERFILE
             if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
                 raise BadRequest(f"The dockerfile_path '{name}' must be inside the build context.", target="build")
