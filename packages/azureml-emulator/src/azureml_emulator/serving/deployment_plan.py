@@ -86,8 +86,11 @@ class DeploymentPlan:
 
 def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
     """The properties of a deployment with Azure's defaults. Raises BadRequest."""
+    given = properties.get("environmentVariables") or {}
     filled = {
         **properties,
+        # Azure takes a plain number of YAML as its text, which examples of Microsoft's rely on.
+        "environmentVariables": {name: str(value) if type(value) is int else value for name, value in given.items()},
         "scaleSettings": properties.get("scaleSettings") or {"scaleType": _FIXED},
     }
     for name, model in (
@@ -162,14 +165,12 @@ def _low(scale: dict[str, Any]) -> int:
 
 
 def _variables(given: dict[str, Any]) -> dict[str, str]:
-    # Azure takes a plain number of YAML as its text, which examples of Microsoft's rely on.
-    texts = {name: str(value) if type(value) is int else value for name, value in given.items()}
-    for name, value in texts.items():
+    for name, value in given.items():
         if not isinstance(value, str) or not name or "=" in name or "\0" in name + value:
             raise BadRequest(
                 f"The environment variable '{name}' needs a valid name and a string as its value.", target=name
             )
-    return texts
+    return dict(given)
 
 
 def _without_nulls(given: dict[str, Any]) -> dict[str, Any]:

@@ -309,8 +309,7 @@ def test_the_sdk_deploys_a_folder_with_a_dockerfile(ml_client: Any, tmp_path: Pa
         name="blue",
         endpoint_name=name,
         environment=Environment(build=BuildContext(path=str(tmp_path / "image")), inference_config=routes),
-        # A number, as some of Azure's examples have it.
-        environment_variables={"WORKERS": 2},
+        environment_variables={"WORKERS": "2"},
         instance_type="Standard_DS3_v2",
         instance_count=1,
     )
