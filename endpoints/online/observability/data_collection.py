@@ -44,3 +44,8 @@ class DataCollection:
         if sender is None or scored is None or SYNTHETIC_HEADER in headers or not sender.is_sampled():
             return
         sender.enqueue(CollectedRequest(request_id_of(headers), time.time(), scored))
+
+    def close(self, seconds: float) -> None:
+        """Send what is queued; waits for at most so many seconds."""
+        if self._sender is not None:
+            self._sender.close(seconds)

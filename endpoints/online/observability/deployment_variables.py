@@ -39,3 +39,15 @@ def sampling_rate(environment: Mapping[str, str], name: str) -> float:
     if not 0 <= rate <= 1:
         raise VariableError(f"{name} is '{text}': set it to the share of requests to record, from 0 to 1")
     return rate
+
+
+def positive_number(environment: Mapping[str, str], name: str, default: float) -> float:
+    """The positive number in the variable `name`. Raises VariableError for anything else."""
+    text = environment.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise VariableError(f"{name} is '{text}': set it to a positive number")
+    return number
