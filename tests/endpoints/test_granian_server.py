@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def accepts(folder: Path) -> bool:
 
 
 @contextmanager
-def running(model_dir: Path, folder: Path, workers: int = 1, **variables: str) -> Iterator[httpx.Client]:
+def running(model_dir: Path, folder: Path, workers: int = 1, **variables: str) -> Generator[httpx.Client]:
     process = start(model_dir, folder, workers, **variables)
     try:
         with client_of(folder) as client:
@@ -102,9 +102,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(package: Path, folder: Path) -> Iterator[httpx.Client]:
+def client(package: Path, folder: Path) -> Generator[httpx.Client]:
     names = {"MODEL_NAME": "tiny", "MODEL_VERSION": "7", "MODEL_DIGEST": package_digest(package)}
-    with running(package.parent, folder, METRICS_PATH="/metrics", TMPDIR=str(folder), **names, **LIMITS) as client:
+    metrics = {"METRICS_PATH": "/metrics", "TMPDIR": str(folder)}
+    with running(package.parent, folder, 1, **names, **metrics, **LIMITS) as client:
         yield client
 
 
@@ -181,7 +182,7 @@ def test_a_body_that_is_too_large_is_refused_with_its_size(client: httpx.Client,
 
 
 @contextmanager
-def half_sent(folder: Path, body: bytes) -> Iterator[socket.socket]:
+def half_sent(folder: Path, body: bytes) -> Generator[socket.socket]:
     """A request whose body has arrived but for its last byte."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(START_SECONDS)

@@ -13,10 +13,10 @@ from azure.ai.ml.entities import DataAsset, Environment, OnlineDeployment, Onlin
 
 from mlops.core.documents import YamlError, merged, read_yaml
 from mlops.core.errors import ProjectError
-from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER, KUBERNETES_SUFFIX
+from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER, GRANIAN_SUFFIX, KUBERNETES_SUFFIX
 from mlops.endpoint.view import ATTEMPT_TAG, CONFIGURATION_TAG, DIGEST_TAG, VERSION_TAG
 from mlops.rollout.plan import Plan
-from mlops.settings.project import KUBERNETES, Project, Serving, Stage
+from mlops.settings.project import GRANIAN, KUBERNETES, Project, Serving, Stage
 from model_package.digest import file_sha256
 
 # Azure's own path for it, in the datastore that the deployments may write to.
@@ -29,6 +29,8 @@ _DEFINITION: Final = ".yml"
 def definition(project: Project, file: Path, serving: Serving) -> dict[str, Any]:
     """What `file`, relative to the project, defines for a kind of serving. Raises ProjectError."""
     document = _read(project, file)
+    if project.settings.server == GRANIAN and file == DEPLOYMENT_FILE:
+        document = merged(document, _read(project, file.with_suffix(GRANIAN_SUFFIX)))
     if serving != KUBERNETES:
         return document
     return merged(document, _read(project, file.with_suffix(KUBERNETES_SUFFIX)))
@@ -98,13 +100,28 @@ def configuration_of(project: Project, stage: Stage) -> str:
     content = {
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in files},
         "definition": definition(project, DEPLOYMENT_FILE, stage.serving),
-        "environment": [environment.name, environment.version, environment.image, environment.conda_file],
+        "environment": [
+            *(environment.name, environment.version, environment.image, environment.conda_file),
+            *_build_context(environment),
+        ],
         "collected": stage.collected_datastore,
         "telemetry": _telemetry(stage),
         "machines": [stage.serving, stage.instance_type, stage.instance_count, stage.max_instances],
     }
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
+
+
+def _build_context(environment: Environment) -> list[str]:
+    """The names and digests of the files that a custom container is built from."""
+    if environment.build is None:
+        return []
+    folder = Path(environment.base_path, str(environment.build.path))
+    return [
+        f"{path.relative_to(folder).as_posix()} {file_sha256(path)}"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
 
 
 def _load(project: Project, stage: Stage, overrides: list[dict[str, Any]]) -> OnlineDeployment:

@@ -24,6 +24,9 @@ from model_package.tasks import use_extensions
 Serving = Literal["managed", "kubernetes", "batch"]
 MANAGED: Final[Serving] = "managed"
 KUBERNETES: Final[Serving] = "kubernetes"
+Server = Literal["inference-server", "granian"]
+INFERENCE_SERVER: Final[Server] = "inference-server"
+GRANIAN: Final[Server] = "granian"
 # Files only: the stage has a batch endpoint, and no online one.
 BATCH: Final[Serving] = "batch"
 # What stands in the place of everything that only an online endpoint has.
@@ -209,12 +212,16 @@ class Stage(Part):
 
 
 class Settings(YamlFile):
-    """The content of project.yml. `stages` are in the order in which models move through them."""
+    """The content of project.yml. `stages` are in the order in which models move through them.
+
+    `server` answers requests in all of them: Microsoft's inference server, or granian in a custom container.
+    """
 
     name: ProjectName
     model: AssetName
     data: AssetName
     registry: WorkspaceName
+    server: Server = INFERENCE_SERVER
     stages: Annotated[tuple[Stage, ...], Field(strict=False)]
 
     @field_validator("stages", mode="before")
