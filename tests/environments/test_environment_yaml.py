@@ -41,4 +41,4 @@ def test_the_container_of_granian_has_the_versions_of_the_lock() -> None:
 
     assert set(pins.items()) <= locked
     assert "granian" in pins
-    assert environment.inference_config["scoring_route"]["path"] == "/score"
+    assert environment.inference_config.scoring_route.path == "/score"

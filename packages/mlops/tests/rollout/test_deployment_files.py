@@ -177,7 +177,8 @@ def test_granian_is_a_custom_container_with_the_same_code_and_limits(
 
     code = deployment.code_configuration
     assert (ONLINE / code.code / code.scoring_script).is_file()
-    assert deployment.environment.inference_config["scoring_route"] == {"port": 5001, "path": "/score"}
+    route = deployment.environment.inference_config.scoring_route
+    assert (route.port, route.path) == (5001, "/score")
     assert (Path(deployment.environment.base_path) / deployment.environment.build.path / "Dockerfile").is_file()
     assert deployment.data_collector is None
     assert "GUNICORN_CMD_ARGS" not in deployment.environment_variables
