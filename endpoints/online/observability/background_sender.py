@@ -79,7 +79,9 @@ class BackgroundSender(Generic[AnyItem]):
         name: str,
         unit: str,
         on_loss: OnLoss = ignore_losses,
+        batch_seconds: float = BATCH_SECONDS,
     ) -> None:
+        self._batch_seconds = batch_seconds
         self.sent = self.dropped = self.refused = 0
         self._sink = sink
         self._sampling_rate = sampling_rate
@@ -122,7 +124,7 @@ class BackgroundSender(Generic[AnyItem]):
         while not self._closing.is_set():
             self._has_items.wait()
             # What arrives meanwhile travels in the same batch: a message costs more than a row.
-            self._closing.wait(BATCH_SECONDS)
+            self._closing.wait(self._batch_seconds)
             self._has_items.clear()
             with self._lock:
                 batch, self._queue, self._queued_bytes = self._queue, [], 0

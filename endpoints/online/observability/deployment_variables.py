@@ -9,6 +9,8 @@ from collections.abc import Mapping
 METRICS_PATH = "METRICS_PATH"
 CONNECTION_STRING = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 DEPLOYMENT_NAME = "DEPLOYMENT_NAME"
+# The folder to collect to, in the container of a datastore; `mlops deploy` sets it where no collector of Azure's runs.
+COLLECTED_DATA_URL = "COLLECTED_DATA_URL"
 DATA_COLLECTION_SAMPLING_RATE = "DATA_COLLECTION_SAMPLING_RATE"
 TRACE_SAMPLING_RATE = "TRACE_SAMPLING_RATE"
 # Refused rather than ignored: a fork that limits what it collects must not collect everything after an upgrade.

@@ -8,9 +8,10 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from azure.ai.ml import load_online_deployment, load_online_endpoint
-from azure.ai.ml.entities import DataAsset, Environment, OnlineDeployment, OnlineEndpoint
+from azure.ai.ml import MLClient, load_online_deployment, load_online_endpoint
+from azure.ai.ml.entities import Data, DataAsset, Environment, OnlineDeployment, OnlineEndpoint
 
+from mlops.azure.workspace import parse_datastore_path
 from mlops.core.documents import YamlError, merged, read_yaml
 from mlops.core.errors import ProjectError
 from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER, GRANIAN_SUFFIX, KUBERNETES_SUFFIX
@@ -18,6 +19,7 @@ from mlops.endpoint.view import ATTEMPT_TAG, CONFIGURATION_TAG, DIGEST_TAG, VERS
 from mlops.rollout.plan import Plan
 from mlops.settings.project import GRANIAN, KUBERNETES, Project, Serving, Stage
 from model_package.digest import file_sha256
+from model_package.rows.collected_columns import INPUTS, OUTPUTS
 
 # Azure's own path for it, in the datastore that the deployments may write to.
 COLLECTED_PATH: Final = "azureml://datastores/{datastore}/paths/modelDataCollector/{endpoint}/{deployment}/{collection}"
@@ -147,6 +149,27 @@ def _telemetry(stage: Stage) -> dict[str, str]:
         identity = f"Authorization=AAD;ClientId={stage.endpoint_client_id}"
         variables["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] = identity
     return variables
+
+
+def collect_without_sidecar(client: MLClient, stage: Stage, deployment: str) -> dict[str, str]:
+    """Register the collections of a deployment that writes them itself, and return its variables.
+
+    The SDK registers those of Azure's collector; readers find both by the same data assets.
+    """
+    paths = {}
+    for collection in (INPUTS, OUTPUTS):
+        asset = _collected_asset(stage, deployment, collection)
+        paths[collection] = str(asset.path)
+        client.data.create_or_update(Data(name=asset.name, version=str(asset.version), path=paths[collection]))
+    address = parse_datastore_path(client, paths[INPUTS])
+    if address is None:
+        raise ProjectError(
+            f"collected_datastore of {stage.name} is {stage.collected_datastore}, which is no blob datastore",
+            "Name one in project.yml, such as workspaceblobstore.",
+        )
+    container = address.container.url.partition("?")[0]
+    variables = {"COLLECTED_DATA_URL": f"{container}/{address.name.removesuffix(f'/{INPUTS}')}"}
+    return variables if stage.endpoint_client_id is None else {**variables, "AZURE_CLIENT_ID": stage.endpoint_client_id}
 
 
 def _collected_asset(stage: Stage, deployment: str, collection: str) -> DataAsset:
