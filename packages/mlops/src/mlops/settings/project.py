@@ -22,6 +22,11 @@ from model_package.schema_file import SchemaFile
 from model_package.tasks import use_extensions
 
 Serving = Literal["managed", "kubernetes", "batch"]
+HouseRule = Literal[
+    "semantic-version", "unused-input", "unused-output", "plain-value", "repeated-key", "recorded-version", "pins",
+    "licence", "pre-release",
+]  # fmt: skip
+Level = Literal["error", "warning", "off"]
 MANAGED: Final[Serving] = "managed"
 KUBERNETES: Final[Serving] = "kubernetes"
 Server = Literal["inference-server", "granian"]
@@ -215,6 +220,7 @@ class Settings(YamlFile):
     """The content of project.yml. `stages` are in the order in which models move through them.
 
     `server` answers requests in all of them: Microsoft's inference server, or granian in a custom container.
+    `checks` says how strict `mlops check` is about rules of the house, which Azure does not have.
     """
 
     name: ProjectName
@@ -223,6 +229,7 @@ class Settings(YamlFile):
     registry: WorkspaceName
     server: Server = INFERENCE_SERVER
     stages: Annotated[tuple[Stage, ...], Field(strict=False)]
+    checks: Mapping[HouseRule, Level] = Field(default_factory=dict)
 
     @field_validator("stages", mode="before")
     @classmethod

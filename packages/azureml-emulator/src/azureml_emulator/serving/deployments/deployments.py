@@ -203,7 +203,7 @@ class Deployments(Behaviour):
             return ServerSpec(
                 identifier, launch.command, environment, revision, plan, collector, launch.container, launch.folder
             )
-        command = server_command(revision, active["script"])
+        command = server_command(active["script"])
         own = server_environment(revision, plan, active["model"], names)
         return ServerSpec(identifier, command, {**own, **variables}, revision, plan, collector)
 

@@ -22,7 +22,7 @@ class ContainerInstance(Instance):
     def __init__(
         self, start: ServerSpec, process: ServerProcess, container: Container, network: ContainerNetwork
     ) -> None:
-        super().__init__(start, process)
+        super().__init__(start, process, None)
         routes = container.routes
         self.scoring_path = routes.scoring_route.path.encode()
         self._network = network

@@ -23,7 +23,7 @@ from azureml_emulator.serving.deployment_plan import DeploymentPlan, Probe
 from azureml_emulator.serving.servers.deadlines import Deadlines
 from azureml_emulator.serving.servers.revision import Revision
 from azureml_emulator.serving.servers.server_starter import ServerProcess, ServerStarter
-from azureml_emulator.serving.servers.upstream import Pool, UpstreamLost, open_loopback
+from azureml_emulator.serving.servers.upstream import Pool, UpstreamLost, open_unix
 
 # A server that never answered a request needs no graceful shutdown.
 ABANDONED_GRACE_SECONDS = 0.2
@@ -62,8 +62,10 @@ class Instance:
 
     scoring_path: bytes | None = None
 
-    def __init__(self, start: ServerSpec, process: ServerProcess) -> None:
+    def __init__(self, start: ServerSpec, process: ServerProcess, socket: Path | None) -> None:
         self.start = start
+        # The Unix socket of the server; it exists once the server has bound it. A custom container has none.
+        self.socket = socket
         self.plan = start.plan
         self.admitted = 0
         self.deadlines = Deadlines(start.plan.request_timeout)
@@ -76,26 +78,20 @@ class Instance:
     @classmethod
     async def launch(cls, start: ServerSpec, starter: ServerStarter) -> Instance:
         """Start the process; `ready` waits until it serves."""
-        start.revision.port_file.unlink(missing_ok=True)
+        socket = starter.socket_path()
         process = await starter.spawn(
             start.identifier,
-            start.command,
+            [*start.command, str(socket)],
             folder=start.folder,
             environment=start.environment,
             log=start.revision.log,
         )
-        return cls(start, process)
+        return cls(start, process, socket)
 
     @property
     def pid(self) -> int:
         """The id of the process that leads the server's group."""
         return self._process.pid
-
-    @property
-    def port(self) -> int | None:
-        """The loopback port of the server; None until it is bound."""
-        file = self.start.revision.port_file
-        return int(file.read_text()) if file.exists() else None
 
     @property
     def pool(self) -> Pool:
@@ -175,6 +171,8 @@ class Instance:
         if self.running:
             await self._process.stop(grace)
         await self._ended
+        if self.socket is not None:
+            self.socket.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """Drop every connection immediately, when the server has ended or hangs."""
@@ -193,9 +191,8 @@ class Instance:
                 await asyncio.wait({self._ended}, timeout=_FIRST_POLL_SECONDS)
 
     def _found_pool(self) -> Pool | None:
-        """The connections to the server; None until it says where it listens."""
-        port = self.port
-        return None if port is None else Pool(partial(open_loopback, port))
+        """The connections to the server; None until it listens."""
+        return Pool(partial(open_unix, self.socket)) if self.socket is not None and self.socket.exists() else None
 
     def _probed(self, *, liveness: bool) -> tuple[Pool, bytes]:  # noqa: ARG002 - a server has one route for both
         """The connections for a probe, and the path that it asks."""

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client for one server on loopback: keep-alive connections, one request at a time on each.
+"""A small HTTP/1.1 client for one server on a Unix socket: keep-alive connections, one request at a time on each.
 
 Knows no deployments. A general-purpose client would take several times as long as the whole router. This one parses
 with httptools, and delivers a small response only when it is complete, so that a broken one can be answered with an
@@ -8,14 +8,12 @@ error.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import cast
 
 import httptools
-
-from azureml_emulator.kernel.settings import LOOPBACK
 
 Headers = list[tuple[bytes, bytes]]
 _HIGH_WATER = 1 << 20
@@ -127,7 +125,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         # uvloop's transports do not inherit from asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         try:
@@ -181,9 +178,9 @@ class Connection(asyncio.Protocol):
 Opening = Callable[[Callable[[], Connection]], Awaitable[Connection]]
 
 
-async def open_loopback(port: int, make: Callable[[], Connection]) -> Connection:
-    """Open a connection to a port of this machine. Raises OSError."""
-    _, connection = await asyncio.get_running_loop().create_connection(make, LOOPBACK, port)
+async def open_unix(path: Path, make: Callable[[], Connection]) -> Connection:
+    """Open a connection to a Unix socket. Raises OSError."""
+    _, connection = await asyncio.get_running_loop().create_unix_connection(make, str(path))
     return connection
 
 
