@@ -17,7 +17,8 @@ from mlops.core.errors import ProjectError
 from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER, GRANIAN_SUFFIX, KUBERNETES_SUFFIX
 from mlops.endpoint.view import ATTEMPT_TAG, CONFIGURATION_TAG, DIGEST_TAG, VERSION_TAG
 from mlops.rollout.plan import Plan
-from mlops.settings.project import GRANIAN, KUBERNETES, Project, Serving, Stage
+from mlops.settings.project import KUBERNETES, Project, Serving, Stage
+from mlops.settings.stages import GRANIAN
 from model_package.digest import file_sha256
 from model_package.rows.collected_columns import INPUTS, OUTPUTS
 

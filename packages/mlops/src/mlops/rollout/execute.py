@@ -33,7 +33,7 @@ from mlops.rollout.lease import (
     renewed,
 )
 from mlops.rollout.plan import CREATE, Target
-from mlops.settings.project import GRANIAN
+from mlops.settings.stages import GRANIAN
 
 _LOG_LINES: Final = 300
 

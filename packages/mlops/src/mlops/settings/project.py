@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, read_checked, require_ascii
 from mlops.core.errors import InputError, ProjectError
 from mlops.core.layout import EXTENSION_FOLDER, PROJECT_FILE, SCHEMA_FILE
-from mlops.settings.stages import MOST_STAGES, StageName, StageOrder
+from mlops.settings.stages import MOST_STAGES, Server, StageName, StageOrder
 from model_package.schema import Schema, Slice
 from model_package.schema_file import SchemaFile
 from model_package.tasks import use_extensions
@@ -29,9 +29,6 @@ HouseRule = Literal[
 Level = Literal["error", "warning", "off"]
 MANAGED: Final[Serving] = "managed"
 KUBERNETES: Final[Serving] = "kubernetes"
-Server = Literal["inference-server", "granian"]
-INFERENCE_SERVER: Final[Server] = "inference-server"
-GRANIAN: Final[Server] = "granian"
 # Files only: the stage has a batch endpoint, and no online one.
 BATCH: Final[Serving] = "batch"
 # What stands in the place of everything that only an online endpoint has.
@@ -63,10 +60,7 @@ AssetName = Annotated[
 ]
 SubscriptionId = Annotated[
     str,
-    _rule(
-        r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-        "a GUID; `az account show --query id` prints it",
-    ),
+    _rule(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID; `az account show --query id` prints it"),
 ]
 ResourceGroupName = Annotated[
     str,
@@ -227,7 +221,7 @@ class Settings(YamlFile):
     model: AssetName
     data: AssetName
     registry: WorkspaceName
-    server: Server = INFERENCE_SERVER
+    server: Server = "inference-server"
     stages: Annotated[tuple[Stage, ...], Field(strict=False)]
     checks: Mapping[HouseRule, Level] = Field(default_factory=dict)
 
