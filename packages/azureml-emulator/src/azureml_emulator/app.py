@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -73,6 +74,7 @@ from azureml_emulator.security.secret_keys import ensure_secret_keys
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
 from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
+from azureml_emulator.serving.deployments.containers import Containers
 from azureml_emulator.serving.deployments.deployments import Deployments
 from azureml_emulator.serving.deployments.endpoints import Endpoints
 from azureml_emulator.serving.servers.fleet import Fleet
@@ -147,7 +149,18 @@ class Emulator:
             self.base_url,
             one_at_a_time=settings.endpoint_operations == "one_at_a_time",
         )
+<<<<<<< HEAD
         self.collectors = CollectorRegistry(self.locator, self.listeners, settings.files.collected_bytes)
+=======
+        self.collectors = CollectorRegistry(self.locator, self.listeners)
+        containers = Containers(
+            self.locator,
+            settings.images,
+            self._client_variables(),
+            urlsplit(self.base_url).port or 0,
+            open_ports=settings.open_container_ports,
+        )
+>>>>>>> serve
         self.deployments = Deployments(
             self.store,
             self.clock,
@@ -156,6 +169,7 @@ class Emulator:
             self.fleet,
             self.endpoints,
             self.collectors,
+            containers,
             settings.state / "deployments",
         )
         self.router = ScoringRouter(
@@ -178,12 +192,16 @@ class Emulator:
             self.operations,
             self.processes,
             {"data/versions": self.data, "models/versions": self.models},
-            variables(ReadyRecord.of(self.settings, self.base_url, self.certificates.bundle)),
+            self._client_variables(),
             self.listeners,
         )
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
         self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
         self.schedules = Schedules(self.store, self.clock, self.jobs.behaviour, self.jobs.records)
+
+    def _client_variables(self) -> dict[str, str]:
+        """What lets a program that the emulator starts use the emulator."""
+        return variables(ReadyRecord.of(self.settings, self.base_url, self.certificates.bundle))
 
     def _create_mlflow(self) -> None:
         """MLflow's view of models, and MLflow's public address."""
