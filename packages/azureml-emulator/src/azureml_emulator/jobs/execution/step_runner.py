@@ -192,7 +192,11 @@ class StepRunner:
                 folder=folder,
             ),
             **data_variables(given, given_outputs, is_trial=step.is_trial),
-            **(tracking_variables(tracked.address, tracked.run, context.experiment) if tracked else {}),
+            **(
+                tracking_variables(tracked.address, tracked.run, tools.tracking.token(tracked.run), context.experiment)
+                if tracked
+                else {}
+            ),
             **self._parallel(record, step, scope, paths, outputs, python),
             **step.environment_variables,
         }
