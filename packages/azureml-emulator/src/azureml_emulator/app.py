@@ -165,6 +165,7 @@ class Emulator:
             {"data/versions": self.data, "models/versions": self.models},
             self._client_variables(),
             self.listeners,
+            self.tokens,
         )
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
         self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
