@@ -23,6 +23,10 @@ def test_limits_grow_with_the_instances() -> None:
     assert (plan.max_concurrent, plan.max_admitted, plan.queue_wait, plan.request_timeout) == (6, 12, 1.5, 60.0)
 
 
+def test_a_number_is_the_text_of_an_environment_variable() -> None:
+    assert read_plan({"properties": {"environmentVariables": {"A": 4}}}).variables == {"A": "4"}
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("PT5S", 5), ("PT0.25S", 0.25), ("PT1M30S", 90), ("P1DT1H", 90000), ("PT5000.0S", 5000)],
@@ -42,7 +46,7 @@ def test_invalid_durations(text: str) -> None:
     [
         pytest.param({"sku": {"capacity": 0}}, "instance count", id="no instance"),
         pytest.param({"properties": {"environmentVariables": {"A=B": "c"}}}, "environment variable", id="name"),
-        pytest.param({"properties": {"environmentVariables": {"A": 1}}}, "environment variable", id="number"),
+        pytest.param({"properties": {"environmentVariables": {"A": 1.5}}}, "environment variable", id="number"),
         pytest.param({"properties": {"endpointComputeType": "Moon"}}, "endpointComputeType", id="compute"),
         pytest.param({"properties": {"livenessProbe": {"period": "soon"}}}, "ISO 8601", id="duration"),
         pytest.param({"properties": {"livenessProbe": {"failureThreshold": 0}}}, "livenessProbe", id="threshold"),

@@ -86,8 +86,11 @@ class DeploymentPlan:
 
 def with_defaults(properties: dict[str, Any]) -> dict[str, Any]:
     """The properties of a deployment with Azure's defaults. Raises BadRequest."""
+    given = properties.get("environmentVariables") or {}
     filled = {
         **properties,
+        # Azure takes a plain number of YAML as its text, which examples of Microsoft's rely on.
+        "environmentVariables": {name: str(value) if type(value) is int else value for name, value in given.items()},
         "scaleSettings": properties.get("scaleSettings") or {"scaleType": _FIXED},
     }
     for name, model in (

@@ -71,6 +71,13 @@ class Locator:
             case ResourcePath() | InRegistry() | InWorkspaceGuid():
                 return self.content(self.asset(text, "data", scope))
 
+    def build_context(self, url: str, scope: Scope) -> Path:
+        """The folder of a build context. The SDK leaves out the account, which stands in the path of addresses here."""
+        container, _, name = unquote(urlsplit(url).path).lstrip("/").partition("/")
+        if name and self._blobs.has_container(scope.storage_account, container):
+            return self._blobs.path(scope.storage_account, container, name.rstrip("/"))
+        return self._in_storage(url.rstrip("/"))
+
     def job_of(self, text: str, scope: Scope) -> str | None:
         """The name of the job that wrote what a reference refers to, where the reference says so."""
         match parse_reference(text):
