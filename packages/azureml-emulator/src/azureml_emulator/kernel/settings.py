@@ -56,8 +56,8 @@ class Settings(BaseModel):
     conda files, to the Python interpreters that their steps run in; steps of any other run in the emulator's.
     `computes` are clusters that every workspace has beside the default one. `images` maps the names of container images
     to the Dockerfiles that they were built from, or the folders of these. `open_container_ports` lets custom containers
-    listen where any local user reaches them, on machines that cannot give them a network of their own. `connections` and `files` are
-    limits.
+    listen where any local user reaches them, on machines that cannot give them a network of their own.
+    `connections` and `files` are limits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
