@@ -28,6 +28,7 @@ from azureml_emulator.control.ready_file import (
 )
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.settings import Settings
+from azureml_emulator.processes.disk_space import is_full
 from azureml_emulator.processes.process_identity import process_start_time
 from azureml_emulator.security.secret_keys import read_secret_keys
 from azureml_emulator.security.tokens import Tokens
@@ -112,6 +113,20 @@ def reset(state: Path) -> bool:
 
 def summary(record: ReadyRecord) -> dict[str, Any]:
     """What the running emulator has (`http/emulator_routes.py`). Raises DaemonError when it does not answer."""
+    return _ask(record, "/_emulator/summary")
+
+
+def mlflow_link(record: ReadyRecord) -> str:
+    """A new link to MLflow's pages, which works once. Raises DaemonError when the emulator does not answer."""
+    return _ask(record, "/_emulator/control/mlflow-link", "POST")["link"]
+
+
+def listeners(record: ReadyRecord) -> list[dict[str, Any]]:
+    """The ports that the emulator listens on: name, port, reason. Raises DaemonError when it does not answer."""
+    return _ask(record, "/_emulator/listeners")
+
+
+def _ask(record: ReadyRecord, path: str, method: str = "GET") -> Any:
     context = ssl.create_default_context(cafile=str(record.bundle))
     try:
         # The address is on loopback and our own, so no proxy of the environment may come in between.
@@ -120,7 +135,7 @@ def summary(record: ReadyRecord) -> dict[str, Any]:
         )
         token = Tokens(read_secret_keys(record.settings.state).token_key, Clock()).issue(record.base_url)
         headers = {"Authorization": f"Bearer {token.text}"}
-        request = urllib.request.Request(f"{record.base_url}/_emulator/summary", headers=headers)  # noqa: S310
+        request = urllib.request.Request(f"{record.base_url}{path}", headers=headers, method=method)  # noqa: S310
         with opener.open(request, timeout=_ANSWER_SECONDS) as reply:
             return json.load(reply)
     except OSError as error:
@@ -189,6 +204,11 @@ def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin:
         tail = stream.read().decode(errors="replace").strip().splitlines()[-_LOG_TAIL_LINES:]
     if process.returncode == REFUSED and tail:
         raise DaemonError(f"The emulator did not start. {tail[-1]}")
+    if is_full(settings.state):
+        raise DaemonError(
+            f"The emulator did not start, because there is no room left on the disk of {settings.state}. "
+            "Free some space there, or choose another folder with --state."
+        )
     raise DaemonError("The emulator did not start:\n" + "\n".join(tail) + f"\nIts log: {log}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from azureml_emulator.kernel.service_fields import filled
 FOLDER_TYPES = frozenset({"uri_folder", "mltable"})
 _DATASTORES = "azureml://"
 _PIPELINE = "pipeline"
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _AUTOML = "automl"
 # What only the author's side uses.
 _DROPPED: Mapping[str, frozenset[str]] = {
@@ -54,6 +56,31 @@ def component_specification(sent: Mapping[str, Any], version: str) -> dict[str, 
     return normal
 
 
+def specification_of_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What a pipeline component has that is made from a pipeline job: its steps, its inputs and its outputs.
+
+    Values of the job are defaults; its data are not, so that another use has to name data of its own.
+    """
+    return {
+        "jobs": job.get("jobs") or {},
+        "inputs": {name: _input_of_job(value or {}) for name, value in (job.get("inputs") or {}).items()},
+        "outputs": {
+            name: {"type": (value or {}).get("jobOutputType") or "uri_folder"}
+            for name, value in (job.get("outputs") or {}).items()
+        },
+    }
+
+
+def _input_of_job(given: Mapping[str, Any]) -> dict[str, Any]:
+    kind = str(given.get("jobInputType") or "literal")
+    if kind != "literal":
+        return {"type": kind}
+    text = str(given.get("value"))
+    if text.lower() in {"true", "false"}:
+        return {"type": "boolean", "default": text}
+    return {"type": "number" if _NUMBER.fullmatch(text) else "string", "default": text}
+
+
 def long_path(uri: Any, scope: Scope, data_type: Any) -> Any:
     """A path in a datastore with its workspace, and with a slash at the end of a folder; any other text unchanged."""
     if not isinstance(uri, str) or not uri.startswith(_DATASTORES) or scope.kind != "workspaces":
@@ -79,11 +106,19 @@ def conda_file(text: Any) -> Any:
     """A conda file as the service keeps it, as JSON; a text that is no mapping unchanged."""
     if not isinstance(text, str):
         return text
+    document = read_yaml(text)
+    return json.dumps(document, indent=2, default=str) if isinstance(document, dict) else text
+
+
+def read_yaml(text: str) -> Any:
+    """A YAML document of a client; None for what is none, and for one with aliases, which may grow without bounds."""
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    return json.dumps(document, indent=2) if isinstance(document, dict) else text
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            return None
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # Also for numbers of thousands of digits, and for impossible dates.
+        return None
 
 
 def _declaration(value: Any, side: str) -> Any:

@@ -5,6 +5,7 @@ A command is imported when it runs, so that `mlops --help` is fast; the one-line
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -51,7 +52,6 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "check": "Check components, pipelines and environments without a workspace.",
             "configure": "Fill in project.yml from the infrastructure's outputs.",
             "stages": "List, add or remove the stages that models move through.",
-            "plan": "Show which stages a range of commits changes.",
             "preview": "Show what a range of commits changes in the infrastructure.",
             "upgrade": "Take a newer version of the template into a fork.",
             "detach": "Remove the template's packages from a fork, and install pinned releases instead.",
@@ -71,6 +71,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "releases": Section(
         "Releases",
         {
+            "plan": "Show which stages a range of commits changes.",
             "deploy": "Deploy a stage's release.",
             "gate": "Run the gates on the release that a stage's manifest proposes.",
             "promote": "Open a pull request that promotes the previous stage's model.",
@@ -93,6 +94,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     name: text for section in SECTIONS.values() for name, text in section.commands.items()
 }
 _JSON_FLAG: Final = "--json"
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Two spaces of the epilog and two of the example make 80.
 _LONGEST_EXAMPLE: Final = 76
 # Deep recursion would print thousands.
@@ -236,6 +238,8 @@ def _run(words: list[str]) -> int:
 
 
 def _as_mlops_error(error: Exception) -> MlopsError | None:
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return _full_disk(error)
     if isinstance(error, OSError) and error.filename:
         return _unusable_file(error)
     if "mlops.core.yaml_nodes" in sys.modules:
@@ -254,6 +258,15 @@ def _as_mlops_error(error: Exception) -> MlopsError | None:
     from mlops.azure.errors import explain
 
     return explain(error)
+
+
+def _full_disk(error: OSError) -> MlopsError:
+    # A write to an open file does not say which one.
+    where = str(error.filename or Path.cwd())
+    return MachineError(
+        f"there is no room left on the disk of {where}: {error.strerror}",
+        "Free some space there and run the command again; it is safe, and continues where it stopped.",
+    )
 
 
 def _unusable_file(error: OSError) -> MlopsError:

@@ -92,14 +92,15 @@ def up_command(project_path: Path | None, *, as_json: bool) -> int:
     """
     from mlops.cli.rendering import answer
     from mlops.core.environments import environments_of
-    from mlops.local.emulator import EmulatorResult, start, state_folder
+    from mlops.local.emulator import EmulatorResult, pages_link, start, state_folder
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
     missing = [f"`mlops install {each.key}`" for each in environments_of(project.root) if each.is_missing]
     before = f"Some steps cannot run here before: {', '.join(missing)}; then `mlops down` and `mlops up`. "
     hint = f'{before if missing else ""}Next: eval "$(mlops env)"'
-    return answer(EmulatorResult(start(project), state_folder(project), hint), as_json=as_json)
+    begun = start(project)
+    return answer(EmulatorResult(begun, state_folder(project), hint, pages_link(project)), as_json=as_json)
 
 
 @mlops_command("down", "mlops down")
@@ -171,7 +172,8 @@ _EVENTS = (
     "mlops replay .github/workflows/ci.yml --event pull_request --ref my-change",
     "mlops replay .github/workflows/train.yml --ref main --since HEAD~3",
     "mlops replay .github/workflows/deploy.yml --input since=HEAD~1 --reject prod",
-    "mlops replay azure-pipelines.yml --var-of settings:REGION=westeurope --does-nothing Kubernetes",
+    "mlops replay azure-pipelines.yml --var-of settings:REGION=westeurope",
+    "mlops replay azure-pipelines.yml --does-nothing Kubernetes",
     "mlops replay azure-pipelines.yml --ref main --json | jq -r '.commands[]'",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))

@@ -1,4 +1,4 @@
-"""`mlops check`, `configure`, `stages`, `plan`, `preview`, `upgrade` and `detach`: the files of a project."""
+"""`mlops check`, `configure`, `stages`, `preview`, `upgrade` and `detach`: the files of a project."""
 
 from __future__ import annotations
 
@@ -190,24 +190,6 @@ def remove_command(project_path: Path | None, *, name: str, dry_run: bool, as_js
     from mlops.stages.change import remove_stage
 
     return answer(remove_stage(load_project(project_path), name, is_dry_run=dry_run), as_json=as_json)
-
-
-@mlops_command("plan", "mlops plan --since origin/main", "mlops plan --since HEAD~1 --json | jq -r '.stages[].stage'")
-@click.option("--since", required=True, help="The revision to compare HEAD with.")
-@json_option
-@click.pass_obj
-def plan_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
-    """Show which stages change since a revision, and how: model, version, digest, rollout and SLO.
-
-    Reads releases/*.yml from git; needs no login. The stages are in deployment order.
-    Exits with 3 if a manifest cannot be read.
-    """
-    from mlops.cli.rendering import answer
-    from mlops.core.git import Repository
-    from mlops.promotion.release_changes import plan
-    from mlops.settings.project import load_project
-
-    return answer(plan(Repository(load_project(project_path).root), since), as_json=as_json)
 
 
 @mlops_command("preview", "mlops preview --since origin/main", "mlops preview --since HEAD~1 --json | jq .stacks.prod")

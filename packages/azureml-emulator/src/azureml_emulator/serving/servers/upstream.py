@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client for one server on loopback: keep-alive connections, one request at a time on each.
+"""A small HTTP/1.1 client for one server on a Unix socket: keep-alive connections, one request at a time on each.
 
 Knows no deployments. A general-purpose client would take several times as long as the whole router. This one parses
 with httptools, and delivers a small response only when it is complete, so that a broken one can be answered with an
@@ -8,9 +8,9 @@ error.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import cast
 
 import httptools
@@ -125,7 +125,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         # uvloop's transports do not inherit from asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         try:
@@ -175,11 +174,21 @@ class Connection(asyncio.Protocol):
             self._more.set()
 
 
+# Opens a connection with the protocol that its argument makes. Raises OSError.
+Opening = Callable[[Callable[[], Connection]], Awaitable[Connection]]
+
+
+async def open_unix(path: Path, make: Callable[[], Connection]) -> Connection:
+    """Open a connection to a Unix socket. Raises OSError."""
+    _, connection = await asyncio.get_running_loop().create_unix_connection(make, str(path))
+    return connection
+
+
 class Pool:
     """Open connections to one server; the most recently used one is reused first."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._address = (host, port)
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
         self._idle: deque[Connection] = deque()
         self._open: set[Connection] = set()
 
@@ -193,9 +202,8 @@ class Pool:
 
     async def connect(self, limit: float) -> Connection:
         """A new connection. Raises OSError when the server does not accept one, TimeoutError after `limit` seconds."""
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(limit):
-            _, connection = await loop.create_connection(lambda: Connection(self), *self._address)
+            connection = await self._opening(lambda: Connection(self))
         self._open.add(connection)
         return connection
 
