@@ -149,10 +149,7 @@ class Emulator:
             self.base_url,
             one_at_a_time=settings.endpoint_operations == "one_at_a_time",
         )
-<<<<<<< HEAD
         self.collectors = CollectorRegistry(self.locator, self.listeners, settings.files.collected_bytes)
-=======
-        self.collectors = CollectorRegistry(self.locator, self.listeners)
         containers = Containers(
             self.locator,
             settings.images,
@@ -160,7 +157,6 @@ class Emulator:
             urlsplit(self.base_url).port or 0,
             open_ports=settings.open_container_ports,
         )
->>>>>>> serve
         self.deployments = Deployments(
             self.store,
             self.clock,
