@@ -73,12 +73,7 @@ from azureml_emulator.security.page_access import PageAccess
 from azureml_emulator.security.secret_keys import ensure_secret_keys
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
-from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
-from azureml_emulator.serving.deployments.containers import Containers
-from azureml_emulator.serving.deployments.deployments import Deployments
-from azureml_emulator.serving.deployments.endpoints import Endpoints
-from azureml_emulator.serving.servers.fleet import Fleet
-from azureml_emulator.serving.servers.server_starter import ServerStarter
+from azureml_emulator.serving.assembly import ServingParts
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.registered_content import RegisteredContent
@@ -135,46 +130,22 @@ class Emulator:
     def _create_serving(self) -> None:
         """Online endpoints, their deployments, and the router."""
         settings = self.settings
-        fork = settings.step_launcher == "fork"
-        self.starter = ServerStarter(
-            self.processes, self.listeners, settings.state / "deployments-server.log", fork=fork
-        )
-        self.fleet = Fleet(self.starter)
-        self.endpoints = Endpoints(
-            self.store,
-            self.clock,
-            self.operations,
-            self.fleet,
-            self.tokens,
+        self.serving = ServingParts(
+            settings,
             self.base_url,
-            one_at_a_time=settings.endpoint_operations == "one_at_a_time",
-        )
-<<<<<<< HEAD
-        self.collectors = CollectorRegistry(self.locator, self.listeners, settings.files.collected_bytes)
-=======
-        self.collectors = CollectorRegistry(self.locator, self.listeners)
-        containers = Containers(
-            self.locator,
-            settings.images,
-            self._client_variables(),
             urlsplit(self.base_url).port or 0,
-            open_ports=settings.open_container_ports,
-        )
->>>>>>> serve
-        self.deployments = Deployments(
             self.store,
             self.clock,
-            self.operations,
             self.locator,
-            self.fleet,
-            self.endpoints,
-            self.collectors,
-            containers,
-            settings.state / "deployments",
+            self.operations,
+            self.processes,
+            self.listeners,
+            self.tokens,
+            self._client_variables(),
         )
         self.router = ScoringRouter(
-            self.endpoints,
-            self.fleet,
+            self.serving.endpoints,
+            self.serving.fleet,
             self.tokens,
             model_errors_as_azure=settings.model_errors == "as_azure",
         )
@@ -281,8 +252,8 @@ class Emulator:
                 "connection": Connections(self.store, self.clock),
                 "datastore": Datastores(self.store, self.clock, self.access),
                 "job": self.jobs.behaviour,
-                "online_endpoint": self.endpoints,
-                "online_deployment": self.deployments,
+                "online_endpoint": self.serving.endpoints,
+                "online_deployment": self.serving.deployments,
                 "schedule": self.schedules,
             }
         )
@@ -300,7 +271,7 @@ class Emulator:
             *self.arm.listing_routes(),
             *Subscriptions(self.store, self.settings).routes(),
             *Templates(self.store, self.clock, self.scopes, self.settings).routes(),
-            *Monitor(self.store, self.fleet, self.clock).routes(),
+            *Monitor(self.store, self.serving.fleet, self.clock).routes(),
             *BatchScoring(self.batch_endpoints, self.batch_jobs, self.tokens, self.base_url).routes(),
             *event_grid.routes(),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
@@ -331,9 +302,7 @@ class Emulator:
         self.processes.reap_orphans()
         self.operations.fail_interrupted()
         self.scopes.open()
-        await self.collectors.open()
-        self.deployments.resume()
-        self.endpoints.load()
+        await self.serving.open()
         await self.mlflow_front.open()
         self.jobs.open()
         self.schedules.open()
@@ -345,9 +314,7 @@ class Emulator:
         await self.jobs.close()
         await self.operations.stop()
         await self.router.stop()
-        await self.fleet.stop()
-        await self.starter.close()
-        await self.collectors.stop()
+        await self.serving.close()
         await self.deliveries.close()
         self.processes.close()
         self.store.close()
