@@ -245,6 +245,14 @@ def find_builder(client: MLClient, model: ModelVersion) -> Builder:
     return builder_of(client.models.get(model.name, model.version).tags)
 
 
+def find_lineage(client: MLClient, name: str, version: str) -> dict[str, str]:
+    """Return the tags that say where a version comes from; none of a version that is not registered here."""
+    try:
+        return dict(client.models.get(name, version).tags or {})
+    except ResourceNotFoundError:
+        return {}
+
+
 def _versions(client: MLClient, name: str) -> list[Model]:
     try:
         return list(client.models.list(name))

@@ -7,11 +7,11 @@ In one go (`train`), or in two parts that may be hours apart and on different ma
 from __future__ import annotations
 
 import importlib
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from threading import Thread
@@ -34,6 +34,7 @@ from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure
 from mlops.training.submission import Order, SubmittedJob, default_data, find_submitted, new_job_name, submit
 from model_package.evaluation import Estimate
 from model_package.package import REPORT_FILE
+from model_package.reports.pages import Fact, keep_page
 
 
 @dataclass(frozen=True)
@@ -236,7 +237,7 @@ def _result(
         is_new=is_new,
         data=order.data,
         warnings=warnings,
-        report=_keep_report(project, package, model),
+        report=_keep_report(project, package, model, lineage, finished.studio_url),
         studio_url=finished.studio_url,
         stage=project.order.training,
         seconds=time.monotonic() - begun,
@@ -274,13 +275,24 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
     )
 
 
-def _keep_report(project: Project, package: Path, model: ModelVersion) -> Path | None:
-    """Copy the package's report to where people find it."""
+def _keep_report(
+    project: Project, package: Path, model: ModelVersion, lineage: Lineage, studio_url: str | None
+) -> Path | None:
+    """Keep the package's report where people find it, with what it is about: the step did not know its version."""
     report = package / REPORT_FILE
     if not report.is_file():
         return None
     folder = private_folder(project.path(REPORT_FOLDER))
-    return Path(shutil.copyfile(report, folder / f"{model.name}-{model.version}.html")).resolve()
+    facts = [
+        Fact("model", f"{model.name} {model.version}"),
+        Fact("digest", model.digest),
+        Fact("job", lineage.job, studio_url or ""),
+        Fact("commit", lineage.git_commit),
+        Fact("data", f"{lineage.data.name} {lineage.data.version}"),
+        Fact("registered", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+    ]
+    file = folder / f"{model.name}-{model.version}.html"
+    return keep_page(file, report.read_text(encoding="utf-8"), facts).resolve()
 
 
 def _shown(metric: Estimate) -> str:
