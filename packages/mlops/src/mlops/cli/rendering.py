@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 _STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "hint": "dim"}
 _COLUMN_GAP = "  "
+_BELOW = "      "
+_LONGEST_CELL = 24
+_NARROWEST = 20
 _PLAIN_WIDTH = 80
 _BEFORE, _AFTER = "cyan", "yellow"
 # What precedes a command in a sentence: a quotation mark, the start of a substitution, or a colon.
 _COMMAND = re.compile(r"(?<=[`(])mlops (?=[a-z-])|(?<=: )mlops (?=[a-z-])")
-_ADDRESSES = ("http://", "https://")
 _TYPED = "uv run mlops "
 
 
@@ -77,6 +80,55 @@ def table_lines(table: Table) -> list[str]:
     return lines
 
 
+def narrow_lines(table: Table, width: int) -> list[str]:
+    """A table in lines of at most `width` characters, broken only between words.
+
+    Its optional columns are left out until it fits. If it never does, each row is a line of its short cells, with the
+    long ones below it.
+    """
+    for name in ("", *table.optional):
+        table = table.without(name) if name else table
+        lines = table_lines(table)
+        if max(map(len, lines), default=0) <= width:
+            return lines
+    if not table.columns:
+        return _named_values(table, width)
+    columns = range(len(table.columns))
+    widths = [max(len(row[at]) for row in (table.columns, *table.rows) if at < len(row)) for at in columns]
+    long = [at for at in columns if widths[at] > _LONGEST_CELL]
+    short = [at for at in columns if at not in long]
+    lines = [table.title] if table.title else []
+    for row in (table.columns, *table.rows):
+        cells = [row[at].ljust(widths[at]) for at in short if at < len(row)]
+        lines += wrapped(_COLUMN_GAP + _COLUMN_GAP.join(cells).rstrip(), width)
+        lines += [line for at in long if at < len(row) and row[at] for line in wrapped(_BELOW + row[at], width)]
+    return lines
+
+
+def _named_values(table: Table, width: int) -> list[str]:
+    """Names and values, with what does not fit below the value."""
+    names = max((len(row[0]) for row in table.rows if len(row) > 1), default=0)
+    lines = [table.title] if table.title else []
+    for row in table.rows:
+        text = f"{_COLUMN_GAP}{row[0].ljust(names)}{_COLUMN_GAP}{_COLUMN_GAP.join(row[1:])}".rstrip()
+        lines += wrapped(text, width, names + 2 * len(_COLUMN_GAP))
+    return lines
+
+
+def wrapped(text: str, width: int, indent: int | None = None) -> list[str]:
+    """Lines of at most `width` characters, broken between words; a word that is longer stays whole.
+
+    Lines after the first begin below the text, or after `indent` spaces.
+    """
+    if len(text) <= width:
+        return [text]
+    own = len(text) - len(text.lstrip())
+    after = " " * (own + (2 if own else 0) if indent is None else indent)
+    return textwrap.wrap(
+        text, max(width, _NARROWEST), subsequent_indent=after, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def _render_blocks(blocks: Sequence[Block], out: TextIO) -> None:
     if out.isatty():
         _render_rich(blocks, out)
@@ -105,7 +157,8 @@ def _render_rich(blocks: Sequence[Block], out: TextIO) -> None:
             case HistogramPair():
                 _render_rich_histograms(block, console)
             case Line(text=text, tone=tone):
-                console.print(Text(as_typed(text), style=_STYLES[tone]), soft_wrap=True)
+                for line in wrapped(as_typed(text), console.width):
+                    console.print(Text(line, style=_STYLES[tone]), soft_wrap=True)
             case Raw(text=text):
                 print(text, file=out)
 
@@ -115,9 +168,11 @@ def _render_rich_table(table: Table, console: Console) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    if any(_is_address(cell) for row in table.rows for cell in row):
-        # A frame would break addresses so that they cannot be copied or clicked.
-        for line in table_lines(table):
+    lines = table_lines(table)
+    frame = 1 + max((len(row) for row in (table.columns, *table.rows)), default=0)
+    if max(map(len, lines), default=0) + frame > console.width:
+        # A frame would break words, and addresses so that they cannot be copied or clicked.
+        for line in narrow_lines(table, console.width):
             console.print(Text(line), soft_wrap=True)
         return
     rich_table = RichTable(
@@ -137,10 +192,6 @@ def _render_rich_histograms(bars: HistogramPair, console: Console) -> None:
     for line in histogram_lines(bars, console.width):
         parts = ((line.label, ""), (line.left, _BEFORE), ("│", "dim"), (line.right, _AFTER), (line.share, ""))
         console.print(Text.assemble(*parts), soft_wrap=True)
-
-
-def _is_address(cell: str) -> bool:
-    return cell.startswith(_ADDRESSES)
 
 
 MOST_ROWS: Final = 10

@@ -251,7 +251,7 @@ class MonitorResult(Result):
             (each.outcome, clean(each.title), each.now, each.release, each.interval, each.threshold)
             for each in monitored.measured
         )
-        blocks += [Table("", _COLUMNS, rows)] if rows else []
+        blocks += [Table("", _COLUMNS, rows, ("difference", "release"))] if rows else []
         if monitored.unmeasured:
             blocks.append(Line(f"not measured: {', '.join(clean(each.title) for each in monitored.unmeasured)}"))
         if monitored.results.findings.columns:

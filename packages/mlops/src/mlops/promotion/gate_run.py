@@ -24,7 +24,7 @@ from mlops.azure.errors import explain
 from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, MlopsError
-from mlops.core.layout import REPORT_FOLDER, private_folder
+from mlops.core.layout import REPORT_FOLDER, demo_hint, private_folder
 from mlops.core.markdown import clean
 from mlops.core.results import Block, Line, Result, SourceLocation, Table
 from mlops.endpoint.view import View
@@ -82,7 +82,7 @@ def gate_change(clients: WorkspaceClients, state: StageState, rules: BaseRules, 
     if release is None:
         raise InputError(
             f"releases/{state.stage}.yml releases nothing, so there is nothing to judge",
-            f"Propose a release: `mlops promote --to {state.stage}`.",
+            f"Propose a release: `mlops promote --to {state.stage}`. {demo_hint(clients.project.root)}".rstrip(),
         )
     challenger = released_challenger(clients, state.stage, release)
     if package_digest(challenger.candidate.folder) == release.model.digest:
@@ -206,6 +206,7 @@ def _with_provenance_warnings(
 
 
 _COLUMNS = ("", "gate", "champion", "challenger", "difference", "interval", "threshold")
+_OPTIONAL = ("interval", "difference", "champion")
 STEP_SUMMARY_LIMIT = 1_000_000
 
 
@@ -258,7 +259,7 @@ def verdict_blocks(report: GateReport) -> list[Block]:
         )
         for row in report.rows
     )
-    return [*verdict_lines(report), Table("", _COLUMNS, rows)]
+    return [*verdict_lines(report), Table("", _COLUMNS, rows, _OPTIONAL)]
 
 
 def verdict_lines(report: GateReport) -> list[Block]:
