@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 
 from mlops.azure.sdk_output import silence_loggers
 from mlops.cli.ci_output import escaped_output
+from mlops.cli.progress import sign_of_life
 from mlops.core.errors import InputError, InternalError, Interrupted, MachineError, MlopsError, ProjectError
 
 
@@ -93,6 +94,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     name: text for section in SECTIONS.values() for name, text in section.commands.items()
 }
 _JSON_FLAG: Final = "--json"
+# Draw on the terminal themselves.
+_OWN_PROGRESS: Final = frozenset({"replay", "install"})
 # Two spaces of the epilog and two of the example make 80.
 _LONGEST_EXAMPLE: Final = 76
 # Deep recursion would print thousands.
@@ -209,7 +212,13 @@ def stage_option(
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error becomes a sentence with advice here."""
     with escaped_output():
-        return _run(sys.argv[1:] if arguments is None else arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        if not _OWN_PROGRESS.intersection(words):
+            sign_of_life.begin(sys.stderr)
+        try:
+            return _run(words)
+        finally:
+            sign_of_life.end()
 
 
 def _run(words: list[str]) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
 from mlops.cli.ci_output import report_error, report_result
+from mlops.cli.progress import sign_of_life
 from mlops.core.errors import MlopsError
 from mlops.core.results import Block, HistogramPair, Line, Raw, Result, Table, Tone
 
@@ -26,6 +27,8 @@ _COLUMN_GAP = "  "
 _BELOW = "      "
 _LONGEST_CELL = 24
 _NARROWEST = 20
+_QUOTED = re.compile(r"`[^`]*`")
+_JOINT = "\0"
 _PLAIN_WIDTH = 80
 _BEFORE, _AFTER = "cyan", "yellow"
 # What precedes a command in a sentence: a quotation mark, the start of a substitution, or a colon.
@@ -42,6 +45,7 @@ def answer(result: Result, *, as_json: bool) -> int:
 
 def render_result(result: Result, *, as_json: bool, out: TextIO) -> None:
     """Print a result: one JSON object, or text for people."""
+    sign_of_life.clear()
     if as_json:
         print(json.dumps(result.document(), ensure_ascii=False, allow_nan=False), file=out)
     else:
@@ -51,6 +55,7 @@ def render_result(result: Result, *, as_json: bool, out: TextIO) -> None:
 
 def render_error(error: MlopsError, *, as_json: bool, out: TextIO, err: TextIO) -> None:
     """Print an error for people on `err`, and with `as_json` also as one JSON object on `out`; report it to CI."""
+    sign_of_life.clear()
     message, advice = as_typed(error.message), as_typed(error.advice)
     blocks: list[Block] = [Line(f"Error: {message}", "bad")]
     blocks += [Raw(f"  {detail}") for detail in error.details]
@@ -124,9 +129,12 @@ def wrapped(text: str, width: int, indent: int | None = None) -> list[str]:
         return [text]
     own = len(text) - len(text.lstrip())
     after = " " * (own + (2 if own else 0) if indent is None else indent)
-    return textwrap.wrap(
-        text, max(width, _NARROWEST), subsequent_indent=after, break_long_words=False, break_on_hyphens=False
+    # A command stays on one line, so that it can be copied.
+    joined = _QUOTED.sub(lambda found: found[0].replace(" ", _JOINT), text)
+    lines = textwrap.wrap(
+        joined, max(width, _NARROWEST), subsequent_indent=after, break_long_words=False, break_on_hyphens=False
     )
+    return [line.replace(_JOINT, " ") for line in lines]
 
 
 def _render_blocks(blocks: Sequence[Block], out: TextIO) -> None:
