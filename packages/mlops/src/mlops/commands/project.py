@@ -232,7 +232,7 @@ def remove_command(project_path: Path | None, *, name: str, dry_run: bool, as_js
 @json_option
 @click.pass_obj
 def plan_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
-    """Show which stages change since a revision, and how: model, version, digest, rollout and SLO.
+    """Show which stages change since a revision, and how: model, version, digest, rollout and SLO; and which rules.
 
     Reads releases/*.yml from git; needs no login. The stages are in deployment order.
     Exits with 3 if a manifest cannot be read.

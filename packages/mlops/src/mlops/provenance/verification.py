@@ -14,7 +14,7 @@ from typing import Final
 
 from mlops.core.documents import read_text
 from mlops.core.errors import MlopsError, PromotionRefused, RolloutFailed
-from mlops.core.git import Repository
+from mlops.core.git import DIRTY_SUFFIX, Repository
 from mlops.githost.hosts import remote_of
 from mlops.githost.interface import WORKSTATION, Attested, RemoteAddress
 from mlops.models.registered import ModelVersion
@@ -136,6 +136,9 @@ def _commit_problems(demands: Demands, repository: Repository, statement: Statem
     commit = statement.commit
     if demands.commit == "any":
         return []
+    if commit.endswith(DIRTY_SUFFIX):
+        where = commit.removesuffix(DIRTY_SUFFIX)
+        return [f"the model was trained from uncommitted changes of commit {where!r}: commit them, and train again"]
     if not commit or repository.resolve(commit) != commit:
         return [f"the model was trained from commit {commit!r}, which git does not have. {_FULL_HISTORY}"]
     if demands.commit == "merged" and repository.merge_base(head, commit) != commit:

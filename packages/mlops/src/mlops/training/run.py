@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 from azure.ai.ml import MLClient
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -23,7 +23,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import Step, say, step_board
 from mlops.core.errors import Interrupted
-from mlops.core.git import git_commit
+from mlops.core.git import DIRTY_SUFFIX, UNKNOWN, Repository, git_commit
 from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
 from mlops.core.results import Block, Line, Result, Table
 from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
@@ -35,6 +35,8 @@ from mlops.training.submission import Order, SubmittedJob, default_data, find_su
 from model_package.evaluation import Estimate
 from model_package.package import REPORT_FILE
 from model_package.reports.pages import Fact, keep_page
+
+_FILES_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -197,12 +199,26 @@ def training_order(
     """What to run, and the local file if there is one."""
     Thread(target=_preload_imports, daemon=True).start()
     settings, commit = project.settings, git_commit(project.root)
+    warn_of_uncommitted(project, commit)
     name = job_name or new_job_name(settings.name)
     if isinstance(data, str):
         return Order(name, find_data(client, settings.data, data), False, commit, fresh), None
     file = data or default_data(project).file
     version, is_new = ensure_data(client, settings.data, file)
     return Order(name, version, is_new, commit, fresh), file
+
+
+def warn_of_uncommitted(project: Project, commit: str) -> None:
+    """Say before anything runs that the model could not be promoted: its code is in no commit."""
+    if commit == UNKNOWN:
+        say("warning: there is no git repository with a commit here, so this version cannot be promoted: `git init`")
+    elif commit.endswith(DIRTY_SUFFIX):
+        files = [str(path) for path in Repository(project.root).changed("HEAD", None)]
+        more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
+        say(
+            f"warning: uncommitted changes: {', '.join(files[:_FILES_NAMED])}{more}. This version can be deployed to "
+            f"{project.order.training}, and not be promoted; commit first, then train again"
+        )
 
 
 def _follow(client: MLClient, job: SubmittedJob) -> FinishedJob:
