@@ -1,6 +1,6 @@
 """Self-contained HTML pages from jinja2 templates. Every report's template extends page.html.j2, which lies here.
 
-A page says at its top what it is about: facts that whoever keeps the page adds, because a step does not know which
+A page says at its top what it is about: facts that are added where the page is kept, because a step does not know which
 version its model will be.
 """
 

@@ -131,7 +131,7 @@ def test_what_is_wrong_with_it_is_found_at_the_top(fork: Fork, file: str, old: s
     ("words", "sentence"),
     [
         (["--into", "models/price", "--target", "price"], "models/price exists"),
-        (["--into", "price", "--target", "price"], "price is no folder for a further model"),
+        (["--into", "price", "--target", "price"], "price is not a folder for a further model"),
         (["--into", "models/other", "--target", "nowhere"], "nowhere"),
     ],
     ids=["a folder that exists", "a folder elsewhere", "a target that is absent"],

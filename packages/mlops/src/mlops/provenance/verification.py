@@ -50,8 +50,8 @@ def require_at_deployment(project: Project, subject: ProvenanceSubject) -> None:
     if problems:
         raise RolloutFailed(
             f"{subject.name} may not run in {subject.stage}: its provenance is not accepted",
-            f"Nothing was changed. {_advice(project, subject, problems)} `mlops provenance --stage {subject.stage}` shows "
-            "its statement.",
+            f"Nothing was changed. {_advice(project, subject, problems)} "
+            f"`mlops provenance --stage {subject.stage}` shows its statement.",
             tuple(problems),
         )
 
