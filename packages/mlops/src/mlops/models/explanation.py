@@ -31,6 +31,8 @@ from model_package.schema import TEXT, Feature, Schema
 # Each row costs thousands of scores.
 MAX_ROWS: Final = 100
 BACKGROUND_ROWS: Final = 512
+# Rows drawn for each one that is kept.
+_POOL: Final = 16
 SEED: Final = 7
 _FEATURES_SHOWN: Final = 10
 _BAR_CHARACTERS: Final = 20
@@ -115,7 +117,7 @@ class ExplainResult(Result):
 
     def blocks(self) -> Sequence[Block]:
         """One table per row, the largest contributions first."""
-        average = f"average {self.explained} of {self.model} on {self.background} rows drawn from training"
+        average = f"average {self.explained} of {self.model} on {self.background} rows with training's predictions"
         line = average if self.base is None else f"{average}: {self.base:.4f}"
         return [Line(line), *(self._table(row) for row in self.rows)]
 
@@ -166,7 +168,7 @@ def explain_rows(package: Path, model: str, body: bytes) -> ExplainResult:
 def _explain(package: Path, model: str, body: bytes) -> ExplainResult:
     scorer, baseline = Scorer.open(package), read_baseline(package)
     rows = read_request(body, RowRules(scorer.schema), MAX_ROWS)
-    background = draw_background(scorer.schema, baseline, BACKGROUND_ROWS, np.random.default_rng(SEED))
+    background = typical_rows(scorer, baseline, BACKGROUND_ROWS, np.random.default_rng(SEED))
     explained = tuple(_row(number, rows[number : number + 1], background, scorer) for number in range(len(rows)))
     return ExplainResult(
         model=model,
@@ -227,6 +229,36 @@ def _scores_beside(row: Tensors, answer: Floats, scorer: Scorer) -> Score:
         return np.column_stack([explained, answers]) if answers.ndim > 1 else explained[:, None]
 
     return score
+
+
+def typical_rows(scorer: Scorer, baseline: Baseline, count: int, random: np.random.Generator) -> Floats:
+    """Return values [count, features] on which the model's answers are distributed as on the training rows.
+
+    The package knows how each feature is distributed, and not which values occur together: rows drawn by that alone are
+    answered otherwise than real ones. Of many drawn rows, those are kept whose answers follow the training's.
+    """
+    schema = scorer.schema
+    pool = draw_background(schema, baseline, _POOL * count, random)
+    texts = [np.full(len(pool), "", dtype=object) for each in schema.features if each.type == TEXT]
+    answers = scorer.task.represent(scorer.score(encode(pool, texts, schema)))
+    training = baseline.predictions
+    if training.categories:
+        bins = np.searchsorted(training.categories, answers)
+    else:
+        bins = np.clip(np.searchsorted(training.edges, answers, side="right") - 1, 0, len(training.counts) - 1)
+    found = np.bincount(bins, minlength=len(training.counts))
+    reached = np.flatnonzero(found)
+    expected = np.zeros(len(found))
+    for at, rows in enumerate(training.counts):
+        # Where no drawn row is answered like this, the nearest ones stand for it.
+        expected[reached[np.abs(reached - at).argmin()]] += rows
+    weights = np.divide(expected, found, out=np.zeros(len(expected)), where=found > 0)[bins]
+    if not weights.sum():
+        return pool[:count]
+    # Evenly over the sum of the weights: as close to the distribution as so many rows can be.
+    steps = (np.arange(count) + 0.5) / count
+    order = np.argsort(answers, kind="stable")
+    return pool[order[np.searchsorted(np.cumsum(weights[order]) / weights.sum(), steps)]]
 
 
 def draw_background(schema: Schema, baseline: Baseline, count: int, random: np.random.Generator) -> Floats:
