@@ -12,10 +12,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mlops.commands.models import explain_command
 from mlops.core.errors import InputError, JobFailed
-from mlops.models.explanation import MAX_ROWS, draw_background, explain_rows, typical_rows
+from mlops.models.explanation import MAX_ROWS, draw_background, explain_rows, typical_rows, written_values
 from model_package.package import package_digest, read_baseline, read_schema
 from model_package.rows.encoding import encode
+from model_package.rows.requests import read_request
+from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer
+from model_package.schema import TIMESTAMP, Feature, Schema
 
 WEIGHTS = (0.05, -1.2, 0.4)
 ROW = {"age": 70, "income": 0.2, "kind": 2}
@@ -177,3 +180,13 @@ def test_command_explains_a_folder_without_azure(package: Path, tmp_path: Path) 
 
     assert done.exception is None
     assert json.loads(done.stdout)["rows"][0]["contributions"][0]["feature"] == "income"
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"), [("2026-03-04", "2026-03-04"), ("2026-03-04T10:30:00", "2026-03-04T10:30:00")]
+)
+def test_a_date_is_shown_as_a_date(sent: str, shown: str) -> None:
+    schema = Schema(identifier=None, target="late", features=(Feature("last_call", type=TIMESTAMP),), slices=())
+    rows = read_request(body({"last_call": sent}), RowRules(schema), 1)
+
+    assert dict(written_values(rows, schema)) == {"last_call": shown}

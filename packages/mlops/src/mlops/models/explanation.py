@@ -8,7 +8,7 @@ reduces the error at the same cost. Reads nothing but the package.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,11 +26,12 @@ from model_package.rows.encoding import Tensors, cells, decode, encode
 from model_package.rows.requests import read_request
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer
-from model_package.schema import TEXT, Feature, Schema
+from model_package.schema import TEXT, TIMESTAMP, Feature, Schema
 
 # Each row costs thousands of scores.
 MAX_ROWS: Final = 100
 BACKGROUND_ROWS: Final = 512
+_MIDNIGHT: Final = "T00:00:00"
 # Rows drawn for each one that is kept.
 _POOL: Final = 16
 SEED: Final = 7
@@ -203,13 +204,21 @@ def _row(number: int, row: Tensors, background: Floats, scorer: Scorer) -> Expla
         FeatureContribution(
             name, value, float(shares[0]), float(errors[0]), dict(zip(names, shares[1:].tolist(), strict=True))
         )
-        for (name, (value,)), shares, errors in zip(cells(row, schema).items(), found.values, found.errors, strict=True)
+        for (name, value), shares, errors in zip(written_values(row, schema), found.values, found.errors, strict=True)
     ]
     ordered = sorted(each, key=lambda one: -abs(one.contribution))
     (prediction,) = task.predictions(answer)
     bases = dict(zip(names, found.base[1:].tolist(), strict=True))
     value, base = float(found.score[0]), float(found.base[0])
     return ExplainedRow(number, prediction, task.described(prediction), value, base, tuple(ordered), bases)
+
+
+def written_values(row: Tensors, schema: Schema) -> Iterator[tuple[str, Any]]:
+    """Each feature's value as a caller writes it: a time at midnight is a date."""
+    types = {each.name: each.type for each in schema.features}
+    for name, (value,) in cells(row, schema).items():
+        is_date = types[name] == TIMESTAMP and isinstance(value, str) and value.endswith(_MIDNIGHT)
+        yield name, value.removesuffix(_MIDNIGHT) if is_date else value
 
 
 def _scores_beside(row: Tensors, answer: Floats, scorer: Scorer) -> Score:

@@ -216,8 +216,8 @@ def _step_failure(
     where = f" The full log: {log}." if log else ""
     return JobFailed(
         f"step {failed.step.name} of job {job.name} failed",
-        f"{advice_for_module(project.root, tail)} Fix what the log reports and run the command again; finished steps are "
-        f"reused.{skipped}{where}".lstrip(),
+        f"{advice_for_module(project.root, tail)} Fix what the log reports and run the command again; finished steps "
+        f"are reused.{skipped}{where}".lstrip(),
         tuple(tail),
     )
 
