@@ -79,6 +79,7 @@ def load_seconds(page: Page) -> list[float]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with open_tab() as tab:
             seconds = []
+            tab.page.goto(server.link())
             for _ in range(RUNS):
                 tab.page.goto("about:blank")
                 tab.page.goto(server.address)

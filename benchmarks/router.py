@@ -1,7 +1,8 @@
 """Measures what the emulator's router adds to a deployment, and how much it carries, TLS included.
 
 A tiny ONNX model is served by Microsoft's inference server on an emulator of its own. The same load goes to
-the server directly (plain HTTP) and through the router (HTTPS with a key), turn about; medians are compared.
+the server directly (plain HTTP on its Unix socket) and through the router (HTTPS with a key), turn about; medians are
+compared.
 Beside them stands the processor time that one request took of each process, which a busy machine hardly changes.
 
     uv run python benchmarks/router.py [--json] [--rounds 3] [--seconds 4]
@@ -68,6 +69,7 @@ class Target:
     url: str
     key: str | None = None
     ca: str | None = None
+    socket: str | None = None
     groups: tuple[tuple[str, int], ...] = ()
 
 
@@ -166,7 +168,7 @@ def deploy(folder: Path, environment: Mapping[str, str]) -> tuple[Target, Target
     ca = environment["SSL_CERT_FILE"]
     server = the_server(uri.partition("/endpoints/")[0], ca, credential.get_token(AUDIENCE).token)
     groups = (("server", server["pid"]),)
-    direct = Target(f"http://127.0.0.1:{server['port']}/score", groups=groups)
+    direct = Target("http://localhost/score", socket=server["socket"], groups=groups)
     return direct, Target(uri, key, ca, groups=(*groups, ("router", router_pid(environment))))
 
 
@@ -231,6 +233,7 @@ def load(target: Target, body: Path, connections: int, seconds: float) -> dict[s
     command += ["--connections", str(connections), "--seconds", str(seconds)]
     command += ["--key", target.key] if target.key else []
     command += ["--ca", target.ca] if target.ca else []
+    command += ["--socket", target.socket] if target.socket else []
     for name, group in target.groups:
         command += ["--watch", f"{name}={group}"]
     done = subprocess.run(command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True)

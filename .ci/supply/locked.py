@@ -86,7 +86,7 @@ def environment_requirements(root: Path) -> Iterator[Locked]:
     exported = _blocks(_export(root, ("--all-groups",), "requirements.txt"))
     known = {block.partition("==")[0]: _MARKER.sub("", block) for block in exported if _holds(_marker_of(block))}
     for file in sorted((root / ENVIRONMENTS).glob(f"*{_SUFFIX}")):
-        pins = _pins(file)
+        pins = environment_pins(file)
         names = _closure(packages, pins)
         # What only Azure's own machines need is in no lock of ours, and stands for itself.
         text = "\n".join(known.get(name) or pins[name] for name in sorted(names) if name in known or name in pins)
@@ -128,7 +128,7 @@ def _holds(marker: str | None) -> bool:
     return marker is None or Marker(marker).evaluate({**default_environment(), **AZURE})
 
 
-def _pins(file: Path) -> dict[str, str]:
+def environment_pins(file: Path) -> dict[str, str]:
     """Name → pin of every package below `pip:`."""
     listed = yaml.safe_load(file.read_text(encoding="utf-8"))["dependencies"]
     pins = next((each["pip"] for each in listed if isinstance(each, dict)), [])

@@ -1,6 +1,7 @@
 """Writes what the software consists of (SBOM, CycloneDX): `uv run --group ci python .ci/supply/sbom.py --out sbom`.
 
-One file each for the project, the infrastructure, and every Azure ML environment. Asks no network. Exits with 1 when
+One file each for the project, the infrastructure, and every Azure ML environment, with the licences that licences.yml
+records, and what it says of packages that are proprietary or not released yet. Asks no network. Exits with 1 when
 something has nothing in it.
 """
 
@@ -10,9 +11,11 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from licences import accepted_packages, recorded_licences
 from locked import LOCKED_PROJECTS, Locked, NothingLocked, environment_requirements, project_bill
 
 ROOT: Final = Path(__file__).parents[2]
@@ -32,15 +35,38 @@ def main() -> int:
     except NothingLocked as error:
         print(error, file=sys.stderr)
         return 1
+    licences, accepted = recorded_licences(given.root), accepted_packages(given.root)
     for name, text in bills.items():
-        count = len(json.loads(text).get("components", []))
+        bill = json.loads(text)
+        count = len(bill.get("components", []))
         if not count:
             print(f"the bill of {name} is empty", file=sys.stderr)
             return 1
         file = given.out / f"{name}.cdx.json"
-        file.write_text(text, encoding="utf-8")
+        for component in bill["components"]:
+            describe(component, licences, accepted)
+        file.write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8")
         print(f"{file}: {count} components")
     return 0
+
+
+def describe(component: dict[str, Any], licences: Mapping[str, str], accepted: Mapping[str, Mapping[str, str]]) -> None:
+    """Add the licence of a component, and why it is used if that needs a reason."""
+    name = component["name"].lower().replace("_", "-")
+    if name in licences:
+        component["licenses"] = [_licence(licences[name])]
+    if name in accepted:
+        component["properties"] = [
+            *component.get("properties", []),
+            {"name": "mlops:why", "value": accepted[name]["why"]},
+            {"name": "mlops:instead", "value": accepted[name]["instead"]},
+        ]
+
+
+def _licence(expression: str) -> dict[str, Any]:
+    if " " in expression:
+        return {"expression": expression}
+    return {"license": {"name" if expression.startswith("LicenseRef-") else "id": expression}}
 
 
 def _environment_bill(locked: Locked) -> str:

@@ -1,6 +1,7 @@
 """A load generator of its own process: open connections, one request after another on each, times recorded.
 
     python -m harness.load URL --connections 8 --seconds 5 --body request.json [--key KEY] [--ca FILE]
+        [--socket PATH]
 
 Prints one JSON object: requests, failures (any status but 200, any broken connection), requests a second, the
 times in milliseconds at the median and the 99th percentile, and for itself (`client`) and each process group of
@@ -88,7 +89,10 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     counted_from = time.perf_counter() + WARM_UP_SECONDS
     for caller in callers:
         caller.until = counted_from + arguments.seconds
-        await loop.create_connection(lambda one=caller: one, address.hostname, address.port, ssl=secure)
+        if arguments.socket:
+            await loop.create_unix_connection(lambda one=caller: one, arguments.socket)
+        else:
+            await loop.create_connection(lambda one=caller: one, address.hostname, address.port, ssl=secure)
     await asyncio.gather(*ends)
     now = processor_seconds(watched)
     times = sorted(took for caller in callers for began, took in caller.times if began >= counted_from)
@@ -124,6 +128,7 @@ def main() -> int:
     parser.add_argument("--body", type=Path, required=True)
     parser.add_argument("--key")
     parser.add_argument("--ca")
+    parser.add_argument("--socket", help="a Unix socket to connect to in place of the host and port of URL")
     parser.add_argument("--watch", type=named_group, action="append", default=[], metavar="NAME=GROUP")
     print(json.dumps(uvloop.run(measure(parser.parse_args()))))
     return 0

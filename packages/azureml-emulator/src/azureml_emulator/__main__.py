@@ -132,6 +132,7 @@ def status(state: Path | None, *, as_json: bool) -> None:
     shown: dict[str, Any] = {"running": record is not None, "state": str(folder)}
     if record is not None:
         shown |= {"pid": record.pid, "address": record.base_url, **daemon.summary(record)}
+        shown["pages"] = daemon.mlflow_link(record)
     if as_json:
         click.echo(json.dumps(shown, indent=2))
     else:

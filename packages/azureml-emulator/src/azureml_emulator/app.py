@@ -23,7 +23,7 @@ from azureml_emulator.control.ready_file import ReadyRecord
 from azureml_emulator.events.delivery import Deliveries
 from azureml_emulator.events.topics import Topics
 from azureml_emulator.events.webhook import Webhooks
-from azureml_emulator.http.auth import RequireToken, TokenRoute
+from azureml_emulator.http.auth import RequireToken, TokenRoute, check_bearer
 from azureml_emulator.http.blob_service.service import BlobService
 from azureml_emulator.http.control_plane.arm import Arm
 from azureml_emulator.http.control_plane.azure_monitor import Monitor
@@ -38,6 +38,7 @@ from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
 from azureml_emulator.http.data_plane.router import ScoringFirst, ScoringRouter
 from azureml_emulator.http.data_plane.run_history import History
 from azureml_emulator.http.emulator_routes import EmulatorRoutes
+from azureml_emulator.http.local_host import RequireLocalHost
 from azureml_emulator.http.metadata import Metadata
 from azureml_emulator.http.recording import ExchangeRecorder
 from azureml_emulator.http.requests import unknown_route
@@ -50,6 +51,7 @@ from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.resources.computes import Computes
 from azureml_emulator.resources.connections import Connections
@@ -62,6 +64,7 @@ from azureml_emulator.resources.registry_import import RegistryImport
 from azureml_emulator.resources.scopes import Scopes
 from azureml_emulator.schedules.behaviour import Schedules
 from azureml_emulator.security.certificates import ensure_certificates
+from azureml_emulator.security.page_access import PageAccess
 from azureml_emulator.security.secret_keys import ensure_secret_keys
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
@@ -88,6 +91,10 @@ class Emulator:
         self.clock = clock or Clock()
         self._keys = ensure_secret_keys(settings.state)
         self.tokens = Tokens(self._keys.token_key, self.clock)
+        self.listeners = Listeners(settings.state)
+        self.listeners.open()
+        self.listeners.add("emulator", int(base_url.rpartition(":")[2]))
+        self.certificates = ensure_certificates(settings.state / "tls", self.clock.now())
         self._create_storage()
         self._create_assets()
         self._create_serving()
@@ -122,7 +129,9 @@ class Emulator:
         """Online endpoints, their deployments, and the router."""
         settings = self.settings
         fork = settings.step_launcher == "fork"
-        self.starter = ServerStarter(self.processes, settings.state / "deployments-server.log", fork=fork)
+        self.starter = ServerStarter(
+            self.processes, self.listeners, settings.state / "deployments-server.log", fork=fork
+        )
         self.fleet = Fleet(self.starter)
         self.endpoints = Endpoints(
             self.store,
@@ -133,7 +142,7 @@ class Emulator:
             self.base_url,
             one_at_a_time=settings.endpoint_operations == "one_at_a_time",
         )
-        self.collectors = CollectorRegistry(self.locator)
+        self.collectors = CollectorRegistry(self.locator, self.listeners)
         self.deployments = Deployments(
             self.store,
             self.clock,
@@ -153,7 +162,6 @@ class Emulator:
 
     def _create_jobs(self) -> None:
         """Jobs, and what starts them: batch endpoints and schedules."""
-        bundle = ensure_certificates(self.settings.state / "tls", self.clock.now()).bundle
         self.jobs = JobParts(
             self.settings,
             self.base_url,
@@ -165,7 +173,8 @@ class Emulator:
             self.operations,
             self.processes,
             {"data/versions": self.data, "models/versions": self.models},
-            variables(ReadyRecord.of(self.settings, self.base_url, bundle)),
+            variables(ReadyRecord.of(self.settings, self.base_url, self.certificates.bundle)),
+            self.listeners,
         )
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
         self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
@@ -193,6 +202,10 @@ class Emulator:
             self.scopes,
             self.blobs,
             Scope(settings.subscription, settings.resource_group, "workspaces", settings.workspace),
+            self.listeners,
+            self.tokens,
+            PageAccess(self._keys.token_key, self.clock),
+            self.certificates,
         )
 
     def _create_events(self) -> None:
@@ -214,7 +227,7 @@ class Emulator:
             exception_handlers={EmulatorError: refuse, Exception: defect},
             lifespan=self._lifespan,
         )
-        return ScoringFirst(framework, self.router)
+        return RequireLocalHost(ScoringFirst(framework, self.router))
 
     def _behaviours(self) -> Behaviours:
         components = Components(self.store, self.clock)
@@ -248,7 +261,7 @@ class Emulator:
             self.store, self.topics, self.deliveries, self.scopes, self.tokens, strict=self.settings.strict
         )
         return [
-            *EmulatorRoutes(self.store, self.base_url).routes(),
+            *EmulatorRoutes(self.store, self.base_url, self.listeners, self.mlflow_front.link).routes(),
             Route("/_emulator/metrics", self.router.metrics),
             *self.arm.listing_routes(),
             *Subscriptions(self.store, self.settings).routes(),
@@ -264,8 +277,13 @@ class Emulator:
             *Metadata(self.base_url, self.settings, self.scopes).routes(),
             *TokenRoute(self.tokens, self._keys.identity_header).routes(),
             *BlobService(self.blobs, self.uploads, self.signatures, self.tokens).routes(_ALL_METHODS),
-            Route("/{rest:path}", not_modelled, methods=_ALL_METHODS),
+            Route("/{rest:path}", self.not_modelled, methods=_ALL_METHODS),
         ]
+
+    async def not_modelled(self, request: Request) -> Response:
+        """Refuse every route that nothing else answers, also below paths that have credentials of their own."""
+        check_bearer(request.headers.get("authorization", ""), self.tokens)
+        raise unknown_route(request)
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
@@ -292,11 +310,7 @@ class Emulator:
         await self.deliveries.close()
         self.processes.close()
         self.store.close()
-
-
-async def not_modelled(request: Request) -> Response:
-    """Refuse every route that nothing else answers."""
-    raise unknown_route(request)
+        self.listeners.close()
 
 
 async def refuse(_: Request, error: Exception) -> Response:

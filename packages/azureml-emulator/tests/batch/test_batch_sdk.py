@@ -112,6 +112,19 @@ jobs:
     outputs:
       rows: ${{parent.outputs.rows}}
 """
+JOB = """
+type: pipeline
+inputs: {word: blue, number: 7}
+outputs:
+  line: {type: uri_file}
+jobs:
+  say:
+    command: echo ${{inputs.word}} ${{inputs.number}} > ${{outputs.line}}
+    environment: {image: busybox}
+    compute: cpu-cluster
+    inputs: {word: "${{parent.inputs.word}}", number: "${{parent.inputs.number}}"}
+    outputs: {line: "${{parent.outputs.line}}"}
+"""
 PIPELINE_DEPLOYMENT = """
 $schema: https://azuremlschemas.azureedge.net/latest/pipelineComponentBatchDeployment.schema.json
 type: pipeline
@@ -238,6 +251,31 @@ def test_a_pipeline_component_deployment_takes_its_declared_inputs(
     ml_client.jobs.download(job.name, download_path=tmp_path, output_name="rows")
     (rows,) = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert rows.read_text().splitlines() == [f"{text}soblue" for text in ("a", "b", "c", "d", "bad")]
+
+
+def test_a_deployment_of_a_job_has_the_jobs_values_as_defaults(
+    ml_client: Any, endpoint: str, finished: Callable[[str], Any], tmp_path: Path
+) -> None:
+    from azure.ai.ml import Input, load_job
+    from azure.ai.ml.entities._load_functions import load_pipeline_component_batch_deployment
+
+    # given a pipeline job
+    (tmp_path / "job.yml").write_text(JOB)
+    job = ml_client.jobs.create_or_update(load_job(tmp_path / "job.yml"))
+    # when it is deployed, and invoked with another value for one of its inputs
+    deployment = PIPELINE_DEPLOYMENT.replace("NAME", endpoint).replace("by-pipeline", "by-job")
+    text = deployment.replace("component: pipeline.yml", f"job_definition: azureml:{job.name}")
+    (tmp_path / "deployment.yml").write_text(text)
+    made = load_pipeline_component_batch_deployment(tmp_path / "deployment.yml")
+    ml_client.batch_deployments.begin_create_or_update(made).result()
+    inputs = {"word": Input(type="string", default="green")}
+    again = ml_client.batch_endpoints.invoke(endpoint, deployment_name="by-job", inputs=inputs)
+    # then the other input has the value of the job
+    assert finished(again.name).status == "Completed"
+    ml_client.jobs.download(again.name, download_path=tmp_path / "out", output_name="line")
+    (line,) = [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
+    assert line.read_text() == "green 7\n"
+    ml_client.batch_deployments.begin_delete("by-job", endpoint).result()
 
 
 def test_deployments_are_read_listed_and_deleted(ml_client: Any, endpoint: str) -> None:

@@ -23,7 +23,7 @@ INNER = """
     $schema: https://azuremlschemas.azureedge.net/latest/pipelineComponent.schema.json
     type: pipeline
     name: inner
-    inputs: {where: {type: string}, seconds: {type: integer}}
+    inputs: {where: {type: string}, seconds: {type: integer, default: 60}}
     jobs:
       a:
         type: command
@@ -67,6 +67,20 @@ PIPELINES = {
             mini_batch_error_threshold: ${{parent.inputs.number}}
             retry_settings: {timeout: "${{parent.inputs.seconds}}", max_retries: "${{parent.inputs.number}}"}
             task: {type: run_function, code: ./code, entry_script: step.py, environment: ENVIRONMENT}
+    """,
+    "a-component-as-the-whole-pipeline": """
+        component: ./inner.yml
+        inputs: {where: cpu-cluster}
+    """,
+    "the-default-datastore-in-a-path": """
+        jobs:
+          a:
+            command: echo 1 > ${{outputs.file}}
+            environment: ENVIRONMENT
+            outputs:
+              file:
+                type: uri_file
+                path: azureml://datastores/${{default_datastore}}/paths/${{name}}/${{output_name}}.txt
     """,
     "bound-inside-a-component-to-any-number": """
         inputs: {where: cpu-cluster, seconds: 100.01}

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.fork_client import ForkServer
+from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.processes.supervisor import Processes
+from azureml_emulator.serving.deployment_plan import read_plan
+from azureml_emulator.serving.servers.fleet import Fleet
+from azureml_emulator.serving.servers.instance import ServerSpec
+from azureml_emulator.serving.servers.revision import Revision
+from azureml_emulator.serving.servers.server_starter import ServerStarter
 
 HANG_SECONDS = 120
 _MOST_AWAITS = 60
 LONG = "import time\ntime.sleep(600)\n"
+# Answers every probe; its argument is the path of its Unix socket.
+SERVER = """
+import socket, sys
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen()
+while True:
+    connection, _ = listening.accept()
+    while connection.recv(65536):
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+"""
+# A request that is never released holds up a stop for this long.
+QUICK = {"properties": {"requestSettings": {"requestTimeout": "PT0.05S", "maxQueueWait": "PT0S"}}}
 
 
 class Cancelling:
@@ -70,9 +91,14 @@ async def started_processes(folder: Path) -> AsyncGenerator[tuple[Processes, Sto
         store.close()
 
 
-async def cancel_everywhere(work: Callable[[], Coroutine[Any, Any, Any]], check: Callable[[], Awaitable[None]]) -> int:
-    """Cancel `work()` at its first await, at its second, … until it ends by itself. Returns how many there were."""
-    for at in range(_MOST_AWAITS):
+async def cancel_everywhere(
+    work: Callable[[], Coroutine[Any, Any, Any]], check: Callable[[], Awaitable[None]], most: int | None = None
+) -> int:
+    """Cancel `work()` at its first await, at its second, … until it ends by itself. Returns how many there were.
+
+    Work that polls has more awaits on a loaded machine: with `most` only the first ones are tried.
+    """
+    for at in range(most or _MOST_AWAITS):
         reached = False
         for late in (False, True):
             attempt = Cancelling(work(), at, late=late)
@@ -87,6 +113,8 @@ async def cancel_everywhere(work: Callable[[], Coroutine[Any, Any, Any]], check:
             await check()
         if not reached:
             return at
+    if most is not None:
+        return most
     raise AssertionError(f"more than {_MOST_AWAITS} awaits")
 
 
@@ -159,6 +187,81 @@ def test_a_fork_server_runs_the_next_program_after_any_cancellation(tmp_path: Pa
     awaits, runs = asyncio.run(scenario())
     assert awaits > 1
     assert (tmp_path / "short.log").read_text() == "ran\n" * runs
+
+
+class Serving:
+    """One deployment: started, replaced while it serves, and stopped, with a request that never ends."""
+
+    def __init__(self, processes: Processes, store: Store, folder: Path) -> None:
+        self.listeners = Listeners(folder)
+        self.fleet = Fleet(ServerStarter(processes, self.listeners, folder / "fork-server.log", fork=False))
+        self._store = store
+        self._folder = folder
+
+    async def __aenter__(self) -> Self:
+        self.listeners.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.listeners.close()
+
+    async def start(self) -> None:
+        revision = Revision(self._folder / uuid.uuid4().hex)
+        revision.code.mkdir(parents=True)
+        command = [sys.executable, "-I", "-S", "-c", SERVER]
+        spec = ServerSpec(revision.folder.name, command, dict(os.environ), revision, read_plan(QUICK))
+        instance = await self.fleet.launch(spec)
+        await self.fleet.ensure("deployment", "deployment").replace(instance)
+        await instance.admit()
+
+    async def stop(self) -> None:
+        await self.fleet.remove("deployment")
+
+    async def stopped(self) -> None:
+        """Whatever was cancelled before: a stop leaves nothing."""
+        await self.fleet.stop()
+        assert self._store.records("process") == {}
+
+
+def test_a_server_whose_start_is_cancelled_is_stopped(tmp_path: Path) -> None:
+    async def scenario() -> int:
+        async with started_processes(tmp_path) as (processes, store), Serving(processes, store, tmp_path) as serving:
+
+            async def twice() -> None:
+                await serving.start()
+                await serving.start()
+
+            await twice()
+            await serving.stopped()
+            before = children()
+
+            async def none_left() -> None:
+                await serving.stopped()
+                assert children() == before
+
+            return await cancel_everywhere(twice, none_left, most=24)
+
+    assert asyncio.run(scenario()) > 1
+
+
+def test_a_server_is_stopped_though_its_stop_is_cancelled(tmp_path: Path) -> None:
+    async def scenario() -> int:
+        async with started_processes(tmp_path) as (processes, store), Serving(processes, store, tmp_path) as serving:
+            await serving.start()
+            await serving.stopped()
+            before = children()
+            await serving.start()
+
+            async def none_left() -> None:
+                await serving.stopped()
+                assert children() == before
+                await serving.start()
+
+            awaits = await cancel_everywhere(serving.stop, none_left)
+            await serving.stopped()
+            return awaits
+
+    assert asyncio.run(scenario()) > 1
 
 
 def test_a_service_that_fails_is_started_again(caplog: pytest.LogCaptureFixture) -> None:

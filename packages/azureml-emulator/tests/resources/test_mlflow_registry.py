@@ -136,25 +136,23 @@ def test_files_of_a_version_are_read_but_not_changed(
 ) -> None:
     uri = ask("GET", "model-versions/get-download-uri", name=registered, version="1").json()["artifact_uri"]
     base, _, path = uri.partition("/artifacts/")
-    with httpx.Client(trust_env=False, headers={}) as plain:
-        (file,) = plain.get(f"{base}/artifacts", params={"path": path}).json()["files"]
-        assert file == {"path": "weights.txt", "is_dir": False, "file_size": 5}
-        assert plain.get(f"{uri}/weights.txt").text == "1 2 3"
-        assert plain.put(f"{uri}/weights.txt", content=b"9").status_code == 403
-        assert plain.get(f"{uri.rpartition('/models/')[0]}/..%2F..%2F..%2Fx").status_code == 400
-        outside = f"{base}/artifacts/registered/{path.split('/')[1]}/{path.split('/')[2]}/other"
-        assert plain.get(outside).status_code == 404
-        assert plain.get(f"{uri}/weights.txt", headers={"Host": "evil.example"}).status_code == 403
+    (file,) = http.get(f"{base}/artifacts", params={"path": path}).json()["files"]
+    assert file == {"path": "weights.txt", "is_dir": False, "file_size": 5}
+    assert http.get(f"{uri}/weights.txt").text == "1 2 3"
+    assert http.put(f"{uri}/weights.txt", content=b"9").status_code == 403
+    assert http.get(f"{uri.rpartition('/models/')[0]}/..%2F..%2F..%2Fx").status_code == 400
+    outside = f"{base}/artifacts/registered/{path.split('/')[1]}/{path.split('/')[2]}/other"
+    assert http.get(outside).status_code == 404
+    assert http.get(f"{uri}/weights.txt", headers={"Host": "evil.example"}).status_code == 403
 
 
-def test_pages_of_other_sites_change_nothing(ask: Ask, registered: str) -> None:
+def test_pages_of_other_sites_change_nothing(ask: Ask, http: httpx.Client, registered: str) -> None:
     uri = ask("GET", "model-versions/get-download-uri", name=registered, version="1").json()["artifact_uri"]
     url = f"{uri.partition('/api/')[0]}/api/2.0/mlflow/registered-models/set-tag"
-    with httpx.Client(trust_env=False) as plain:
-        for origin, status in (("http://evil.example", 403), ("null", 403), (uri.partition("/api/")[0], 200)):
-            body = {"name": registered, "key": "k", "value": origin}
-            # The bare address is that of the default workspace, which is the one of this test.
-            assert plain.post(url, json=body, headers={"Origin": origin}).status_code == status
+    for origin, status in (("http://evil.example", 403), ("null", 403), (uri.partition("/api/")[0], 200)):
+        body = {"name": registered, "key": "k", "value": origin}
+        # The bare address is that of the default workspace, which is the one of this test.
+        assert http.post(url, json=body, headers={"Origin": origin}).status_code == status
     model = ask("GET", "registered-models/get", name=registered).json()["registered_model"]
     assert [tag["value"] for tag in model["tags"]] == [uri.partition("/api/")[0]]
 
@@ -208,5 +206,5 @@ def test_a_registry_has_mlflows_view_too(
         assert [each["version"] for each in found["latest_versions"]] == ["1"]
         asked = {"name": name, "version": "1"}
         uri = http.get(f"{base}/model-versions/get-download-uri", params=asked).json()["artifact_uri"]
-        assert httpx.get(f"{uri}/m.txt", trust_env=False).text == "m"
+        assert http.get(f"{uri}/m.txt").text == "m"
     assert http.get(f"{base}/experiments/search").status_code == 501

@@ -42,6 +42,7 @@ def test_page_in_a_browser(make_snapshot: Making, tmp_path: Path) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with open_tab() as tab:
             page = tab.page
+            page.goto(server.link())
             _reads_well(page, server.address)
             _history_can_be_searched(page)
             _keyboard_is_enough(page, server.address)

@@ -45,6 +45,14 @@ def serving(page: Page) -> Generator[DashboardServer]:
         server.shutdown()
 
 
+@contextmanager
+def browser(server: DashboardServer) -> Generator[httpx.Client]:
+    """A client that has used a link, as a browser does."""
+    with httpx.Client(follow_redirects=True) as client:
+        client.get(server.link())
+        yield client
+
+
 def test_page_tells_what_runs_and_what_happened(page: Page) -> None:
     html = page.html
 
@@ -139,8 +147,8 @@ def test_project_in_which_nothing_has_happened_has_a_page(make_snapshot: Making)
 
 
 def test_served_page_may_do_what_stands_in_it_and_no_more(page: Page) -> None:
-    with serving(page) as server:
-        reply = httpx.get(server.address)
+    with serving(page) as server, browser(server) as client:
+        reply = client.get(server.address)
 
     policy = reply.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
@@ -151,10 +159,10 @@ def test_served_page_may_do_what_stands_in_it_and_no_more(page: Page) -> None:
 
 
 def test_version_can_be_asked_for_and_tells_why_a_page_is_old(page: Page) -> None:
-    with serving(page) as server:
-        fresh = httpx.get(f"{server.address}version").json()
+    with serving(page) as server, browser(server) as client:
+        fresh = client.get(f"{server.address}version").json()
         server.say("not refreshed: not logged in")
-        stale = httpx.get(f"{server.address}version").json()
+        stale = client.get(f"{server.address}version").json()
 
     assert fresh == {"version": page.version, "taken": "2026-03-02T09:30:00+00:00", "problem": ""}
     assert stale == fresh | {"problem": "not refreshed: not logged in"}
@@ -162,16 +170,33 @@ def test_version_can_be_asked_for_and_tells_why_a_page_is_old(page: Page) -> Non
 
 @pytest.mark.parametrize(
     ("path", "host", "status"),
-    [("", None, 200), ("other", None, 404), ("../etc/passwd", None, 404), ("", "evil.example", 307)],
+    [("", None, 200), ("other", None, 404), ("../etc/passwd", None, 401), ("", "evil.example", 403)],
 )
 def test_nothing_else_is_served_and_not_to_names_of_others(
     page: Page, path: str, host: str | None, status: int
 ) -> None:
-    with serving(page) as server:
-        reply = httpx.get(f"{server.address}{path}", headers={"host": host} if host else {})
+    with serving(page) as server, browser(server) as client:
+        reply = client.get(f"{server.address}{path}", headers={"host": host} if host else {})
 
     assert reply.status_code == status
     assert status == 200 or "credit-default" not in reply.text
+
+
+def test_only_a_browser_that_used_a_link_is_answered_and_each_link_works_once(page: Page) -> None:
+    with serving(page) as server, httpx.Client() as other, browser(server) as owner:
+        link = server.link()
+        opened = owner.get(link)
+        # then neither the link nor the address is of use to another user of the machine
+        refused = [other.get(url) for url in (link, server.address, f"{server.address}version")]
+        root = other.get(f"http://{server.authority}/")
+        forged = other.get(server.address, headers={"Cookie": "mlops-dashboard=[]; x"})
+
+    cookie = opened.history[0].headers["set-cookie"]
+    assert "credit-default" in opened.text
+    assert all(word in cookie for word in ("HttpOnly", "SameSite=Strict", f"Path={server.path}"))
+    assert [reply.status_code for reply in (*refused, root, forged)] == [401] * 5
+    assert not any("credit-default" in reply.text for reply in (*refused, root, forged))
+    assert server.path not in root.text + str(root.headers)
 
 
 def test_port_that_is_taken_is_told_with_advice(page: Page) -> None:

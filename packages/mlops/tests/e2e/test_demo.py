@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from azureml_emulator.other_users import NoOtherUser, check, unlisted
 from model_package.package import package_digest
 
 from .conftest import Lifecycle, git
@@ -64,6 +65,19 @@ def test_digest_is_that_of_the_package_and_the_report_is_kept(lifecycle: Lifecyc
 
     assert package_digest(package) == digest
     assert report.read_bytes() == (package / "report.html").read_bytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sockets and processes are read from /proc")
+def test_other_users_of_the_machine_reach_nothing(lifecycle: Lifecycle) -> None:
+    state = lifecycle.clone.folder / ".mlops" / "emulator"
+
+    # every socket of the workspace, MLflow and six deployments is listed with a reason, or in a folder of the owner
+    assert unlisted(state) == []
+    try:
+        got = check(state)
+    except NoOtherUser as reason:
+        pytest.skip(str(reason))
+    assert got == []
 
 
 def test_second_demo_reuses_everything(lifecycle: Lifecycle) -> None:

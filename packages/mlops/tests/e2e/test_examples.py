@@ -77,6 +77,14 @@ def test_drift_is_noticed_and_a_newer_model_proposed(played: Played) -> None:
     assert drift["waiting"] == [drift["retraining"]["promotion"]["branch"]]
 
 
+def test_its_train_step_is_tuned_by_the_metric_of_its_task(played: Played) -> None:
+    tuned = played.fork.document("tune", "--trials", "2", connected=True)
+
+    assert len({tuple(trial["parameters"].items()) for trial in tuned["trials"]}) == 2
+    assert all(trial["score"] is not None for trial in tuned["trials"])
+    assert git(played.fork.folder, "status", "--porcelain") == ""
+
+
 def test_the_packaged_graph_agrees_with_the_trained_model_on_every_held_out_row(played: Played) -> None:
     digest = played.bad["model"]["digest"].removeprefix("sha256:")
     package = ModelPackage.read(played.fork.folder / ".mlops" / "models" / digest)

@@ -112,6 +112,15 @@ def test_files_and_requests_get_the_same_answers_with_missing_values_too(played:
     assert np.abs(scored["probability"].to_numpy() - online).max() < 1e-6
 
 
+def test_the_network_is_tuned_in_its_own_environment(played: Played) -> None:
+    tuned = played.fork.document("tune", "--trials", "2", connected=True)
+
+    assert len(tuned["trials"]) == 2
+    assert all(0.5 < trial["score"] <= 1 for trial in tuned["trials"])
+    assert {"learning_rate", "weight_decay", "width", "layers"} <= set(tuned["best"]["parameters"])
+    assert git(played.fork.folder, "status", "--porcelain") == ""
+
+
 def test_a_worse_network_is_stopped_by_the_gates_and_a_degrading_one_rolled_back(played: Played) -> None:
     shown = played.fork.document("demo", "--bad-model")
 

@@ -186,7 +186,7 @@ def test_command_explains_a_folder_without_azure(package: Path, tmp_path: Path) 
     ("sent", "shown"), [("2026-03-04", "2026-03-04"), ("2026-03-04T10:30:00", "2026-03-04T10:30:00")]
 )
 def test_a_date_is_shown_as_a_date(sent: str, shown: str) -> None:
-    schema = Schema(identifier=None, target="late", features=(Feature("last_call", type=TIMESTAMP),), slices=())
+    schema = Schema(identifier="id", target="late", features=(Feature("last_call", type=TIMESTAMP),), slices=())
     rows = read_request(body({"last_call": sent}), RowRules(schema), 1)
 
     assert dict(written_values(rows, schema)) == {"last_call": shown}

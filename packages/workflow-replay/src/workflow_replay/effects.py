@@ -1,8 +1,8 @@
 """Declared effects of third-party steps: a table from an action's or task's name to a callable.
 
-A step without a declared effect is refused. The effects of well-known actions and tasks come with each system
-(github/builtin_actions, azure/builtin_tasks.py). An effect makes a claim about code that does not run here, so it
-should do only what the workflow depends on, and fail where the real step would.
+A step without a declared effect fails, as a limit of the replay. The effects of well-known actions and tasks come with
+each system (github/builtin_actions, azure/builtin_tasks.py). An effect makes a claim about code that does not run here,
+so it should do only what the workflow depends on, and fail where the real step would.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from workflow_replay.errors import UnknownStep
+from workflow_replay.errors import Limit, UnknownStep
 
 
 class EffectFailed(Exception):
@@ -82,8 +82,13 @@ class Effects(Mapping[str, Effect]):
         effect = self._table.get(name.lower())
         if effect is None:
             raise UnknownStep(
-                f"{location}: no effect is declared for {name}",
-                "Declare what it does here, or that it does nothing: no step is skipped silently.",
+                Limit(
+                    location,
+                    f"no effect is declared for {name}",
+                    "Declare what it does here, or that it does nothing: no step is skipped silently.",
+                    "effect",
+                    name,
+                )
             )
         return effect
 

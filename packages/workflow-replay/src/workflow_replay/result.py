@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from workflow_replay.errors import Limit
+
 System = Literal["github", "azure"]
 Conclusion = Literal["success", "failure", "cancelled", "skipped"]
 Level = Literal["error", "warning", "notice", "debug"]
@@ -31,7 +33,8 @@ class StepRun:
 
     `outcome` is what happened, `conclusion` what counts for the job; they differ with continue-on-error. `order`
     numbers the steps of the whole run from 0 as they started; it is -1 for a step that did not start. `exit_code` is
-    negative for a signal, `seconds` is the duration.
+    negative for a signal, `seconds` is the duration. `limit` is what a replay cannot do: then the step failed here, and
+    need not fail on the service.
     """
 
     name: str
@@ -47,6 +50,7 @@ class StepRun:
     annotations: tuple[Annotation, ...] = ()
     seconds: float = 0.0
     reason: str = ""
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class JobRun:
 
     `environment` is the protected environment of the job. `reason` explains why it was skipped or failed before its
     first step, or is a warning. `outcome` is what happened, `conclusion` what counts for the run; they differ with
-    continue-on-error.
+    continue-on-error. `limit` is as in a step.
     """
 
     id: str
@@ -68,6 +72,7 @@ class JobRun:
     permissions: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     reason: str = ""
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,12 @@ def simulated(run: Run) -> tuple[str, ...]:
     return tuple(dict.fromkeys(step.uses for step in run.steps() if step.uses and step.order >= 0))
 
 
+def limits(run: Run) -> tuple[Limit, ...]:
+    """What the replay could not do, in order and without duplicates; the rest of the run says what it did."""
+    found = [part.limit for job in run.jobs for part in (job, *job.steps)]
+    return tuple(dict.fromkeys(limit for limit in found if limit is not None))
+
+
 def worst(conclusions: Iterable[Conclusion]) -> Conclusion:
     """Several conclusions as one: failure, else cancelled, else success; skipped only if all are skipped."""
     found = set(conclusions)
@@ -142,6 +153,7 @@ def document(run: Run) -> dict[str, Any]:
         "jobs": [_job_document(job) for job in run.jobs],
         "commands": list(commands(run)),
         "simulated": list(simulated(run)),
+        "limits": [vars(limit) for limit in limits(run)],
     }
 
 

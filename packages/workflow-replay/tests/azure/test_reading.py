@@ -115,8 +115,6 @@ jobs:
         ),
         ("jobs:\n- job: A\n- job: B\n  dependsOn: Z", "Stage __default job B depends on unknown job Z."),
         (f"stages:\n- stage: A\n  {JOB}\n  lockBehavior: first", "a lock must be sequential or runLatest"),
-        ("jobs:\n- job: A\n  container: ubuntu", "Jobs with `container` cannot be replayed"),
-        ("jobs:\n- job: A\n  pool: server", "Server jobs cannot be replayed"),
         ("jobs:\n- job: A\n  strategy: {matrix: {'1a': {}}}", "The leg '1a' of a matrix is invalid"),
         ("jobs:\n- deployment: deploy\n  environment: e", "The word deploy is a keyword"),
         ("jobs:\n- deployment: go\n  strategy: {runOnce: {deploy: {steps: []}}}", "needs an environment"),
@@ -127,7 +125,6 @@ jobs:
         ("schedules: [{cron: 0 0 * * *}]\nsteps: []", "A schedule needs `branches`"),
         ("trigger: {branch: [main]}\nsteps: []", "Unexpected value 'branch' in trigger"),
         ("trigger: main\nsteps: []", "trigger must be none, a list of branches, or a mapping"),
-        ("resources: {repositories: [{repository: x}]}\nsteps: []", "`repositories` cannot be replayed"),
     ],
 )
 def test_invalid_pipelines_are_rejected(text: str, message: str | None) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from workflow_replay.effects import EffectContext, EffectFailed, EffectResult, Effects
-from workflow_replay.errors import UnknownStep, WorkflowError
+from workflow_replay.effects import EffectContext, EffectFailed, EffectResult, Effects, no_op
+from workflow_replay.errors import Unreplayable
 from workflow_replay.host_environment import HostEnvironment
-from workflow_replay.result import Run, simulated
+from workflow_replay.result import Run, limits, simulated
 from workflow_replay.testing import Origin
 
 FILE = "azure-pipelines.yml"
@@ -81,14 +81,66 @@ steps:
     assert (simulated(run), run.conclusion) == (("checkout", "Tool@2", "Broken@1"), "failure")
 
 
-def test_what_cannot_be_replayed_is_rejected_before_anything_runs(replayed: Replay) -> None:
-    with pytest.raises(UnknownStep, match=r"azure-pipelines\.yml:3: no effect is declared for Unknown"):
-        replayed("steps:\n- bash: touch ran\n- task: Unknown@1\n")
+def test_what_cannot_be_replayed_fails_the_step_or_job_that_needs_it(replayed: Replay) -> None:
+    run = replayed("""
+resources: {repositories: [{repository: other, type: git, name: p/other}]}
+jobs:
+- job: tasks
+  steps:
+  - checkout: none
+  - bash: echo ran
+  - {task: Unknown@1, retryCountOnTaskFailure: 2}
+- {job: errors, steps: [{checkout: none}, {bash: echo, failOnStderr: true}]}
+- {job: review, steps: [{checkout: none}, {reviewApp: x}]}
+- {job: sources, steps: [{checkout: other}]}
+- {job: inside, container: "ubuntu:24.04", steps: [{bash: echo}]}
+- {job: server, pool: server, steps: [{task: Delay@1}]}
+- {job: grouped, variables: [{group: of-job}], steps: [{bash: echo}]}
+- {job: unreached, condition: false, container: "ubuntu:24.04", steps: [{task: Unknown@2}]}
+""")
+    tasks = run.job("tasks")
 
-    with pytest.raises(WorkflowError, match="Variable group unknown was not found"):
+    assert [job.id for job in run.jobs if job.conclusion != "failure"] == ["unreached"]
+    assert tasks.steps[1].output == ("ran",)
+    assert [each.message for each in tasks.steps[2].annotations if each.level == "warning"] == []
+    assert [(limit.location.partition(":")[2], limit.message.partition(":")[0]) for limit in limits(run)] == [
+        ("8", "no effect is declared for Unknown"),
+        ("9", "failOnStderr cannot be replayed"),
+        ("10", "steps of kind reviewApp cannot be replayed"),
+        ("11", "only `checkout"),
+        ("12", "jobs with `container` cannot be replayed"),
+        ("13", "server jobs cannot be replayed"),
+        ("14", "the variables of the group of-job are in Azure DevOps, not in the repository"),
+    ]
+    assert [(limit.needs, limit.name) for limit in limits(run) if limit.needs] == [
+        ("effect", "Unknown"),
+        ("group", "of-job"),
+    ]
+
+
+def test_a_stage_without_its_variable_group_fails_and_a_file_without_one_does_not_begin(replayed: Replay) -> None:
+    run = replayed("""
+stages:
+- stage: one
+  jobs: [{job: a, steps: [{checkout: none}, {bash: echo}]}]
+- stage: two
+  variables: [{group: of-stage}]
+  jobs: [{job: b, steps: [{bash: echo}]}]
+""")
+
+    assert [(job.id, job.conclusion) for job in run.jobs] == [("one.a", "success"), ("two.b", "failure")]
+    assert limits(run)[0].name == "of-stage"
+
+    with pytest.raises(Unreplayable, match=r"yml:2: the variables of the group unknown") as caught:
         replayed("variables:\n- group: unknown\nsteps: []\n")
+    assert (caught.value.limit.needs, caught.value.limit.name) == ("group", "unknown")
 
 
-def test_fail_on_stderr_is_rejected(replayed: Replay) -> None:
-    with pytest.raises(WorkflowError, match="failOnStderr cannot be replayed"):
-        replayed("steps:\n- checkout: none\n- bash: echo\n  failOnStderr: true\n")
+def test_a_declared_effect_and_group_remove_the_limit(replayed: Replay) -> None:
+    run = replayed(
+        "variables: [{group: mine}]\nsteps: [{checkout: none}, {task: Unknown@1}, {bash: echo $(word)}]\n",
+        host=HostEnvironment(environment_variables={"mine": {"word": "hello"}}, effects=Effects({"Unknown": no_op})),
+    )
+
+    assert (run.conclusion, limits(run)) == ("success", ())
+    assert run.jobs[0].steps[2].output == ("hello",)

@@ -8,7 +8,7 @@ import pytest
 
 from workflow_replay.azure.templates.expansion import expand
 from workflow_replay.azure.templates.tree import Entries, Items, Node, Text
-from workflow_replay.errors import EventError, WorkflowError
+from workflow_replay.errors import EventError, ReplayError
 
 EXTRA = """
 parameters:
@@ -243,7 +243,7 @@ def test_parameters_of_manual_runs_are_converted_too() -> None:
         ("steps:\n- script: x\n  env:\n    ${{ insert }}: text", "Expected a mapping"),
         ("steps:\n- template: no.yml", ":2: File /no.yml not found"),
         ("steps:\n- template: ../no.yml", "is invalid"),
-        ("steps:\n- template: t.yml@other", "No repository found by name other"),
+        ("steps:\n- template: t.yml@other", "t.yml@other is in another repository, which a replay does not have"),
         ("steps:\n- template: jobs.yml", ":1: Unexpected value 'jobs'"),
         ("steps:\n- template: self.yml", "Maximum object depth exceeded|separate YAML files"),
         ("steps:\n- template: t.yml\n  parameters: {p: x, q: y}", ":3: Unexpected parameter 'q'"),
@@ -268,5 +268,5 @@ def test_invalid_files_are_rejected_with_a_line(text: str, message: str) -> None
         "self.yml": "steps:\n- template: self.yml\n",
     }
 
-    with pytest.raises(WorkflowError, match=message):
+    with pytest.raises(ReplayError, match=message):
         expanded(text, templates)

@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workflow_replay.effects import EffectContext, EffectFailed, EffectResult, Effects
-from workflow_replay.errors import UnknownStep
+from workflow_replay.effects import EffectContext, EffectFailed, EffectResult, Effects, no_op
 from workflow_replay.events import Push
 from workflow_replay.github import replay
 from workflow_replay.github.builtin_actions.identity import azure_login, subject
 from workflow_replay.host_environment import HostEnvironment
-from workflow_replay.result import JobRun, Run, simulated
+from workflow_replay.result import JobRun, Run, limits, simulated
 from workflow_replay.testing import Origin
 from workflow_replay.tokens import TokenRequest
 
@@ -23,8 +21,8 @@ Replay = Callable[..., Run]
 
 @pytest.fixture
 def replayed(origin: Origin) -> Replay:
-    def run(jobs: str, **host: Any) -> Run:
-        origin.commit({FILE: f"on: push\n{jobs}"})
+    def run(jobs: str, files: Mapping[str, str] | None = None, **host: Any) -> Run:
+        origin.commit({FILE: f"on: push\n{jobs}", **(files or {})})
         return replay(origin.bare, FILE, Push("refs/heads/main"), HostEnvironment(**host))
 
     return run
@@ -222,12 +220,39 @@ def test_an_attestation_has_the_digests_of_files(replayed: Replay) -> None:
     assert statement["subject"][0]["digest"]["sha256"].startswith("2d711642b726b04401627ca9fbac32f5")
 
 
-def test_an_undeclared_action_is_rejected_before_anything_runs(replayed: Replay, tmp_path: Path) -> None:
-    marker = tmp_path / "ran"
-    with pytest.raises(UnknownStep, match=r"ci\.yml:8: no effect is declared for example/thing"):
-        replayed(one("{}", f"run: touch {marker}", "uses: example/thing@v1"))
+def test_what_cannot_be_replayed_fails_the_step_or_job_that_needs_it(replayed: Replay) -> None:
+    run = replayed(
+        """
+jobs:
+  undeclared: {runs-on: x, steps: [{run: echo ran}, {uses: example/thing@v1}, {run: echo never}]}
+  ignored: {runs-on: x, steps: [{uses: "docker://alpine:3", continue-on-error: true}, {run: echo on}]}
+  local:
+    {runs-on: x, permissions: {contents: read}, steps: [{uses: actions/checkout@v4}, {uses: ./.github/actions/mine}]}
+  inside: {runs-on: x, container: "python:3.11", steps: [{run: echo}]}
+  elsewhere: {uses: octo/other/.github/workflows/b.yml@v1}
+  unreached: {if: false, runs-on: x, container: "python:3.11", steps: [{uses: example/other@v1}]}
+""",
+        files={".github/actions/mine/action.yml": "name: mine\nruns: {using: node24, main: a.js}\n"},
+    )
+    needed = {limit.name: limit.needs for limit in limits(run) if limit.needs}
 
-    assert not marker.exists()
+    assert [job.id for job in run.jobs if job.conclusion == "failure"] == ["undeclared", "local", "inside", "elsewhere"]
+    assert [step.conclusion for step in run.job("undeclared").steps] == ["success", "failure", "skipped"]
+    assert run.job("ignored").steps[1].output == ("on",)
+    assert [limit.location.rpartition("/")[2] for limit in limits(run)] == [
+        *("ci.yml:4", "ci.yml:5", "action.yml:2", "ci.yml:8", "ci.yml:9"),
+    ]
+    assert needed == dict.fromkeys(("example/thing", "docker://alpine:3", "./.github/actions/mine"), "effect")
+
+
+def test_a_local_action_may_have_a_declared_effect(replayed: Replay) -> None:
+    run = replayed(
+        one("{contents: read}", "uses: actions/checkout@v4", "uses: ./mine"),
+        files={"mine/action.yml": "name: mine\nruns: {using: node24, main: a.js}\n"},
+        effects=Effects({"./mine": no_op}),
+    )
+
+    assert (run.conclusion, limits(run)) == ("success", ())
 
 
 def test_a_declared_effect_sets_outputs_variables_paths_masks_and_a_post_step(replayed: Replay) -> None:

@@ -106,7 +106,6 @@ jobs:
         (HEAD + STEP + "    permissions: {content: read}\n", 7, "unknown permission 'content'"),
         (HEAD + STEP + "    permissions: {contents: admin}\n", 7, "cannot be 'admin'"),
         (HEAD + STEP + "    permissions: {id-token: read}\n", 7, "cannot be 'read'"),
-        (HEAD + STEP + "    container: python:3.11\n", 7, "cannot be replayed"),
         (HEAD + STEP + "    concurrency: {cancel-in-progress: true}\n", 7, "needs a group"),
         (HEAD + STEP + "    timeout: 5\n", 7, "unknown key 'timeout'"),
         ("on: push\njobs:\n  one:\n    uses: ./x.yml\n    steps: []\n", 5, "unknown key 'steps'"),
@@ -125,7 +124,6 @@ def test_invalid_workflows_are_rejected_with_a_line(text: str, line: int, reason
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("name: x\nruns: {using: node24, main: a.js}\n", "only composite"),
         ("name: x\nruns: {using: composite, steps: [{run: x}]}\n", "needs `shell`"),
         ("name: x\nruns: {using: composite, steps: [{run: '${{ secrets.A }}', shell: sh}]}\n", "named-value 'secrets'"),
         ("name: x\nruns: {using: composite, steps: [{run: x, shell: sh, timeout-minutes: 1}]}\n", "unknown key"),

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Literal
 
 from azureml_emulator.control.ready_file import ReadyRecord
+from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.settings import LOOPBACK, cloud_name
 from azureml_emulator.security.secret_keys import read_secret_keys
+from azureml_emulator.security.tokens import Tokens
 
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _LOOPBACK_HOSTS = (LOOPBACK, "localhost")
@@ -26,12 +28,14 @@ def variables(
     """
     settings = record.settings
     bundle = str(record.bundle if public_roots else record.authority)
+    keys = read_secret_keys(settings.state)
     return {
         "ARM_CLOUD_METADATA_URL": f"{record.base_url}/metadata/endpoints",
         "AZUREML_CURRENT_CLOUD": cloud_name(record.base_url),
         "REGISTRY_DISCOVERY_ENDPOINT_URL": f"{record.base_url}/",
         "IDENTITY_ENDPOINT": f"{record.base_url}/msi/token",
-        "IDENTITY_HEADER": read_secret_keys(settings.state).identity_header,
+        "IDENTITY_HEADER": keys.identity_header,
+        "MLFLOW_TRACKING_TOKEN": Tokens(keys.token_key, Clock()).for_mlflow(),
         "REQUESTS_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,
         "AZURE_SUBSCRIPTION_ID": settings.subscription,

@@ -112,6 +112,20 @@ def reset(state: Path) -> bool:
 
 def summary(record: ReadyRecord) -> dict[str, Any]:
     """What the running emulator has (`http/emulator_routes.py`). Raises DaemonError when it does not answer."""
+    return _ask(record, "/_emulator/summary")
+
+
+def mlflow_link(record: ReadyRecord) -> str:
+    """A new link to MLflow's pages, which works once. Raises DaemonError when the emulator does not answer."""
+    return _ask(record, "/_emulator/control/mlflow-link", "POST")["link"]
+
+
+def listeners(record: ReadyRecord) -> list[dict[str, Any]]:
+    """The ports that the emulator listens on: name, port, reason. Raises DaemonError when it does not answer."""
+    return _ask(record, "/_emulator/listeners")
+
+
+def _ask(record: ReadyRecord, path: str, method: str = "GET") -> Any:
     context = ssl.create_default_context(cafile=str(record.bundle))
     try:
         # The address is on loopback and our own, so no proxy of the environment may come in between.
@@ -120,7 +134,7 @@ def summary(record: ReadyRecord) -> dict[str, Any]:
         )
         token = Tokens(read_secret_keys(record.settings.state).token_key, Clock()).issue(record.base_url)
         headers = {"Authorization": f"Bearer {token.text}"}
-        request = urllib.request.Request(f"{record.base_url}/_emulator/summary", headers=headers)  # noqa: S310
+        request = urllib.request.Request(f"{record.base_url}{path}", headers=headers, method=method)  # noqa: S310
         with opener.open(request, timeout=_ANSWER_SECONDS) as reply:
             return json.load(reply)
     except OSError as error:

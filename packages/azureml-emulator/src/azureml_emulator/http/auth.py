@@ -1,11 +1,13 @@
 """Authentication: the managed identity's token route, and the middleware that requires a token.
 
-Routes with other credentials (endpoint keys, storage signatures, the token route's secret) check those themselves.
+Every route requires one, also those that do not exist, unless it is named here: open to all, or with credentials of its
+own (endpoint keys, storage signatures, the token route's secret), which the route checks itself.
 """
 
 from __future__ import annotations
 
 import hmac
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -14,22 +16,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from azureml_emulator.kernel.errors import BadRequest, Unauthorized, error_document
-from azureml_emulator.security.tokens import PRINCIPAL, TENANT, Tokens
+from azureml_emulator.security.tokens import MLFLOW_AUDIENCE, PRINCIPAL, TENANT, Tokens
 
-# Everything below these paths needs a token. Compared without case, as Azure does.
-PROTECTED = (
-    "/subscriptions",
-    "/tenants",
-    "/mferp/",
-    "/registrymanagement/",
-    "/history/",
-    "/data/",
-    "/modelregistry/",
-    "/mlflow/",
-    "/_emulator/summary",
-    "/_emulator/metrics",
-    "/_emulator/control/",
-)
+# Clients ask these before they have a token.
+_OPEN = frozenset({"/metadata/endpoints", "/discovery", "/msi/token"})
+# Batch endpoints, topics of Event Grid, and accounts of the Blob service (`blob_service/service.py`).
+_OWN_CREDENTIALS = re.compile(r"/(?:batch|eventgrid|emu[0-9a-f]{12})(?:/|$)")
+# What the token of MLflow's clients opens. Compared without case, as Azure does.
+_MLFLOW = ("/mlflow/", "/history/")
 _SCHEME = "bearer "
 
 
@@ -65,7 +59,7 @@ class TokenRoute:
 
 
 class RequireToken:
-    """Middleware: answers 401 on a protected route without a valid token."""
+    """Middleware: answers 401 without a valid token, except where no token of Azure is asked for."""
 
     def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
         self._app = app
@@ -73,9 +67,11 @@ class RequireToken:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
-        if scope["type"] == "http" and scope["path"].lower().startswith(PROTECTED):
+        if scope["type"] == "http" and not _is_open(scope["path"]):
             try:
-                check_bearer(_authorization(scope), self._tokens)
+                claims = check_bearer(_authorization(scope), self._tokens)
+                if claims["aud"] == MLFLOW_AUDIENCE and not scope["path"].lower().startswith(_MLFLOW):
+                    raise Unauthorized("The token is for MLflow only.", code="InvalidAuthenticationToken")
             except Unauthorized as error:
                 await _challenge(error)(scope, receive, send)
                 return
@@ -88,6 +84,10 @@ def check_bearer(authorization: str, tokens: Tokens) -> dict[str, Any]:
         message = "Authentication failed. The 'Authorization' header is missing or has no Bearer token."
         raise Unauthorized(message, code="AuthenticationFailed")
     return tokens.check(authorization[len(_SCHEME) :].strip())
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN or _OWN_CREDENTIALS.match(path) is not None
 
 
 def _authorization(scope: Scope) -> str:

@@ -33,6 +33,7 @@ from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Store
+from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
@@ -58,9 +59,10 @@ class JobParts:
         processes: Processes,
         asset_versions: Mapping[str, Behaviour],
         variables: dict[str, str],
+        listeners: Listeners,
     ) -> None:
         self._is_eager = settings.background_start == "eager"
-        self.http_client = HttpClient()
+        self.http_client = HttpClient(listeners.socket_path("mlflow"))
         self.mlflow = MlflowServer(store, processes, self.http_client, settings.state / "mlflow")
         self.tracking = Tracking(self.mlflow, self.http_client, artifacts, clock)
         self.records = JobRecords(store, clock)

@@ -153,7 +153,7 @@ class Jobs(Behaviour):
         """The web page of the job's MLflow run, and the tracking address for MLflow clients."""
         scope = parse_resource_path(job.id).scope
         host = self._base_url.removeprefix("https://")
-        mlflow = (self.store.record("address", "mlflow") or {}).get("url", self._base_url)
+        mlflow = (self.store.record("address", "mlflow") or {}).get("pages", self._base_url)
         # The query is needed because the SDK appends "&tid=…" to this address.
         page = f"{mlflow}/{job.internal.get('page', '')}?job={job.name}"
         tracking = f"azureml://{host}/mlflow/v1.0{scope.id}"

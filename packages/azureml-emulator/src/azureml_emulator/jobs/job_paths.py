@@ -14,6 +14,7 @@ from azureml_emulator.kernel.references import ARTIFACTS
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.resources.normal_forms import datastore_path
+from azureml_emulator.resources.scopes import DEFAULT_DATASTORE
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.run_artifacts import RunArtifacts
@@ -91,8 +92,7 @@ class JobPaths:
         if name == ARTIFACTS and not output.uri:
             path = self.artifacts(scope, job)
         elif output.uri:
-            uri = output.uri.replace("${{name}}", job).replace("${{output_name}}", name)
-            path = self._locator.path(uri, scope)
+            path = self._locator.path(_filled(output.uri, job, name, datastore or DEFAULT_DATASTORE), scope)
         elif datastore:
             path = self._locator.path(f"azureml://datastores/{datastore}/paths/azureml/{job}/{name}", scope)
         else:
@@ -136,6 +136,13 @@ class JobPaths:
     def absolute(self, relative: str) -> Path:
         """The path for an entry of a job record."""
         return self._blobs.root / relative
+
+
+def _filled(uri: str, job: str, output: str, datastore: str) -> str:
+    """The path that an author gave an output, with the values of the names that the service knows there."""
+    for name, value in (("name", job), ("output_name", output), ("default_datastore", datastore)):
+        uri = uri.replace(f"${{{{{name}}}}}", value)
+    return uri
 
 
 class LogFile:

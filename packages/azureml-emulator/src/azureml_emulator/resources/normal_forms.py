@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from azureml_emulator.kernel.service_fields import filled
 FOLDER_TYPES = frozenset({"uri_folder", "mltable"})
 _DATASTORES = "azureml://"
 _PIPELINE = "pipeline"
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 _AUTOML = "automl"
 # What only the author's side uses.
 _DROPPED: Mapping[str, frozenset[str]] = {
@@ -52,6 +54,31 @@ def component_specification(sent: Mapping[str, Any], version: str) -> dict[str, 
         named = distribution["type"]
         normal["distribution"] = {**distribution, "type": _DISTRIBUTIONS.get(named.lower(), named)}
     return normal
+
+
+def specification_of_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    """What a pipeline component has that is made from a pipeline job: its steps, its inputs and its outputs.
+
+    Values of the job are defaults; its data are not, so that another use has to name data of its own.
+    """
+    return {
+        "jobs": job.get("jobs") or {},
+        "inputs": {name: _input_of_job(value or {}) for name, value in (job.get("inputs") or {}).items()},
+        "outputs": {
+            name: {"type": (value or {}).get("jobOutputType") or "uri_folder"}
+            for name, value in (job.get("outputs") or {}).items()
+        },
+    }
+
+
+def _input_of_job(given: Mapping[str, Any]) -> dict[str, Any]:
+    kind = str(given.get("jobInputType") or "literal")
+    if kind != "literal":
+        return {"type": kind}
+    text = str(given.get("value"))
+    if text.lower() in {"true", "false"}:
+        return {"type": "boolean", "default": text}
+    return {"type": "number" if _NUMBER.fullmatch(text) else "string", "default": text}
 
 
 def long_path(uri: Any, scope: Scope, data_type: Any) -> Any:

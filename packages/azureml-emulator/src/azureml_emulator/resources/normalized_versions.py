@@ -6,16 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 from azureml_emulator.kernel.behaviours import Stored, VersionBehaviour
+from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.kernel.immutability import changed_content, means_the_same
 from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource
-from azureml_emulator.resources.normal_forms import component_specification, conda_file, long_path
+from azureml_emulator.resources.normal_forms import component_specification, conda_file, long_path, specification_of_job
 from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.storage.curated_environments import with_registry
 
 # The internal field with the specification as its author sent it, which has more than the service answers.
 _AS_SENT = "specification"
+_PIPELINE_JOB = "Pipeline"
 _DESCRIBING = ("description", "display_name", "tags")
 
 
@@ -28,6 +30,7 @@ class Components(VersionBehaviour):
         sent = properties.get("componentSpec")
         if not isinstance(sent, dict):
             return await super().put(kind, path, body)
+        sent = self._completed(sent, path)
         specification = _with_registry(component_specification(sent, path.name), path.scope)
         normal = {**properties, "componentSpec": specification, "description": None}
         existing = self.store.get(path.key)
@@ -35,6 +38,27 @@ class Components(VersionBehaviour):
         before = author_specification(existing) if existing is not None else sent
         kept = {**before, **{name: sent[name] for name in _DESCRIBING if name in sent}}
         return self.put_version(kind, path, {**body, "properties": normal}, **{_AS_SENT: kept})
+
+    def _completed(self, sent: dict[str, Any], path: ResourcePath) -> dict[str, Any]:
+        """The specification with the steps, inputs and outputs of the job from which it is made, if any.
+
+        Raises BadRequest when there is no such pipeline job.
+        """
+        source = sent.get("source_job_id") or sent.get("sourceJobId")
+        if not source or sent.get("jobs"):
+            return sent
+        job = self.store.get(ResourcePath(path.scope, (("jobs", str(source).rsplit("/", 1)[-1]),)).key)
+        if job is None or job.properties.get("jobType") != _PIPELINE_JOB:
+            raise BadRequest(
+                f"The component cannot be made from '{source}', which is not a pipeline job of this workspace.",
+                code="UserError",
+                target="componentSpec.sourceJobId",
+            )
+        made = specification_of_job(job.properties)
+        if not made["jobs"] and job.properties.get("componentId"):
+            component = self.store.get(parse_resource_path(job.properties["componentId"]).key)
+            made |= author_specification(component) if component is not None else {}
+        return {**made, **{name: value for name, value in sent.items() if value}}
 
 
 class DataVersions(UploadedVersions):

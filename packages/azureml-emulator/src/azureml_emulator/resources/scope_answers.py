@@ -12,6 +12,17 @@ from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.service_fields import filled
 from azureml_emulator.security.tokens import TENANT
 
+_DIAGNOSED = (
+    "userDefinedRoute",
+    "networkSecurityRule",
+    "resourceLock",
+    "dnsResolution",
+    "storageAccount",
+    "keyVault",
+    "containerRegistry",
+    "applicationInsights",
+    "other",
+)
 _REGION = {
     "acrDetails": [{"systemCreatedAcrAccount": {"acrAccountSku": "Premium"}}],
     "storageAccountDetails": [
@@ -51,6 +62,24 @@ def registry_properties(scope: Scope, properties: Mapping[str, Any], location: s
         "mlFlowRegistryUri": _mlflow(scope, base_url),
         "regionDetails": [_region(managed, region) for region in given],
     }
+
+
+def workspace_keys(scope: Scope) -> dict[str, Any]:
+    """What `listKeys` answers: there is storage, which takes signatures only, and nothing else that has keys."""
+    return {
+        "userStorageKey": None,
+        "userStorageArmId": storage_account_id(scope),
+        # As earlier API versions name it.
+        "userStorageResourceId": storage_account_id(scope),
+        "appInsightsInstrumentationKey": None,
+        "containerRegistryCredentials": None,
+        "notebookAccessKeys": None,
+    }
+
+
+def diagnosis() -> dict[str, Any]:
+    """What `diagnose` finds wrong with the resources beside a workspace, which are names only: nothing."""
+    return {"value": {f"{part}Results": [] for part in _DIAGNOSED}}
 
 
 def storage_account_id(scope: Scope) -> str:

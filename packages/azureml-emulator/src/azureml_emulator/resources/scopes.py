@@ -6,19 +6,22 @@ A strict emulator creates none by itself: each needs a PUT, as on Azure.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import NotFound
+from azureml_emulator.kernel.errors import NotFound, NotModelled
 from azureml_emulator.kernel.kinds import Kind, kind_of
 from azureml_emulator.kernel.resource_id import PROVIDER, ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.scope_answers import (
     addresses_of,
+    diagnosis,
     plain_location,
     registry_properties,
+    workspace_keys,
     workspace_properties,
 )
 from azureml_emulator.storage.blobs import Blobs
@@ -44,8 +47,13 @@ class Scopes(Behaviour):
         self._run_artifacts = artifacts
         self._settings = settings
         self._base_url = base_url
-        # POST actions on a scope itself. Their implementations need this object, so `app.py` adds them later.
-        self.scope_actions: dict[str, Action] = {}
+        # POST actions on a scope itself. Those whose implementations need this object are added by `app.py`.
+        self.scope_actions: dict[str, Action] = {
+            "listkeys": _of_workspaces(workspace_keys),
+            "diagnose": _of_workspaces(lambda _: diagnosis()),
+            # Keys never change here.
+            "resynckeys": _of_workspaces(lambda _: {}),
+        }
 
     def open(self) -> None:
         """At start: give workspaces of an earlier run the clusters of the settings, and their place for artifacts."""
@@ -177,6 +185,18 @@ class Scopes(Behaviour):
                 },
             },
         }
+
+
+def _of_workspaces(answer: Callable[[Scope], dict[str, Any]]) -> Action:
+    """An action that workspaces have and registries do not."""
+
+    async def act(resource: Resource, _: dict[str, Any]) -> dict[str, Any]:
+        scope = parse_resource_path(resource.id).scope
+        if scope.kind != "workspaces":
+            raise NotModelled(f"Only workspaces have this action, and '{scope.name}' is a registry.")
+        return answer(scope)
+
+    return act
 
 
 def _is_system(scope: Scope) -> bool:

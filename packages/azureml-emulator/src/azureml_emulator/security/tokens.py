@@ -16,6 +16,9 @@ from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import Unauthorized
 
 LIFETIME_SECONDS = 24 * 3600
+# Of the token that MLflow's clients find in their environment, which cannot be renewed while they run.
+MLFLOW_AUDIENCE = "https://mlflow.azureml-emulator"
+_NEVER = 4102444800
 TENANT = "00000000-0000-0000-0000-000000000001"
 PRINCIPAL = "00000000-0000-0000-0000-000000000002"
 _HEADER = {"alg": "HS256", "typ": "JWT"}
@@ -41,8 +44,13 @@ class Tokens:
     def issue(self, audience: str) -> Token:
         """A token for a resource or scope; the suffix `/.default` of a scope is dropped, as Azure does."""
         now = int(self._clock.now().timestamp())
-        audience = audience.removesuffix(_SCOPE_SUFFIX)
-        expires = now + LIFETIME_SECONDS
+        return self._signed(audience.removesuffix(_SCOPE_SUFFIX), now, now + LIFETIME_SECONDS)
+
+    def for_mlflow(self) -> str:
+        """The token of MLflow's clients, always the same. It opens MLflow and run history only, and does not expire."""
+        return self._signed(MLFLOW_AUDIENCE, 0, _NEVER).text
+
+    def _signed(self, audience: str, now: int, expires: int) -> Token:
         claims = {
             "aud": audience,
             "iss": f"https://sts.windows.net/{TENANT}/",
@@ -62,7 +70,7 @@ class Tokens:
     def check(self, text: str) -> dict[str, Any]:
         """The token's claims. Raises Unauthorized for a token that is foreign, broken or expired."""
         signed, _, signature = text.rpartition(".")
-        if not hmac.compare_digest(self._sign(signed).encode(), signature.encode()):
+        if not hmac.compare_digest(self._sign(signed).encode(), signature.encode(errors="replace")):
             raise Unauthorized("The access token was not issued by this emulator.", code="InvalidAuthenticationToken")
         claims = json.loads(_decode(signed.partition(".")[2]))
         if claims["exp"] <= self._clock.now().timestamp():
@@ -70,7 +78,7 @@ class Tokens:
         return claims
 
     def _sign(self, signed: str) -> str:
-        return _encode(hmac.new(self._key, signed.encode(), hashlib.sha256).digest())
+        return _encode(hmac.new(self._key, signed.encode(errors="replace"), hashlib.sha256).digest())
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -21,6 +21,9 @@ pytest.importorskip("flaml", reason="AutoML needs the emulator's extra: uv sync 
 
 import mlflow.pyfunc
 
+from azureml_emulator.testing import RunningEmulator, wait_for
+
+ENDED = {"Completed", "Failed", "Canceled"}
 # Trials import FLAML and the learners, which takes seconds each.
 pytestmark = [pytest.mark.xdist_group("jobs"), pytest.mark.long]
 
@@ -147,6 +150,42 @@ def test_a_regression_step_gives_its_model_to_the_next_one(
     assert np.corrcoef(np.asarray(model.predict(rows)), rows["price"])[0, 1] > 0.9
 
 
+def test_a_search_goes_on_after_the_emulator_was_killed(
+    fresh_emulator: Callable[..., RunningEmulator],
+    monkeypatch: pytest.MonkeyPatch,
+    rows: pd.DataFrame,
+    table_of: Callable[[pd.DataFrame, str], Path],
+) -> None:
+    # given a search of which a trial has ended and another one runs
+    running = fresh_emulator()
+    client = connected(running, monkeypatch)
+    job = automl.regression(
+        compute="cpu-cluster",
+        experiment_name="automl",
+        training_data=Input(type=AssetTypes.MLTABLE, path=str(table_of(rows.drop(columns="churn"), "train"))),
+        target_column_name="price",
+        primary_metric="r2_score",
+    )
+    job.set_limits(max_trials=3, timeout_minutes=30)
+    job.set_training(allowed_training_algorithms=["ElasticNet", "RandomForest"])
+    name = client.jobs.create_or_update(job).name
+    before = wait_for(
+        lambda: found if {"Completed", "Running"} <= set((found := trials(client, name)).values()) else None
+    )
+
+    # when the emulator is killed and started again
+    running.kill()
+    running.restart()
+    client = connected(running, monkeypatch)
+
+    # then the search ends with all of its trials, and its model comes from the best one
+    done = wait_for(lambda: ended if (ended := client.jobs.get(name)).status in ENDED else None)
+    assert done.status == "Completed"
+    assert trials(client, name) == {f"{name}_{number}": "Completed" for number in range(3)}
+    assert set(before) <= set(trials(client, name))
+    assert done.tags["automl_best_child_run_id"] in trials(client, name)
+
+
 def test_a_job_built_in_python_is_a_step_too(
     ml_client: Any, rows: pd.DataFrame, table_of: Callable[[pd.DataFrame, str], Path]
 ) -> None:
@@ -173,6 +212,22 @@ def test_a_job_built_in_python_is_a_step_too(
     # then three were enough to see it
     (step,) = ml_client.jobs.list(parent_job_name=job.name)
     assert len(list(ml_client.jobs.list(parent_job_name=step.name))) == 3
+
+
+def connected(running: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The SDK on another emulator than the worker's."""
+    from azure.ai.ml import MLClient
+    from azure.identity import DefaultAzureCredential
+
+    for variable, value in running.variables.items():
+        monkeypatch.setenv(variable, value)
+    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME")
+    return MLClient(DefaultAzureCredential(), *(running.variables[name] for name in names))
+
+
+def trials(client: Any, job: str) -> dict[str, str]:
+    """The states of a job's trials by their names."""
+    return {child.name: child.status for child in client.jobs.list(parent_job_name=job)}
 
 
 def registered(ml_client: Any, path: str, folder: Path) -> Any:

@@ -25,6 +25,7 @@ JOB = {
     "testDataSize": 0.2,
     "featurizationSettings": {"mode": "Custom", "columnNameAndTypes": {"zip": "CategoricalHash", "note": "Text"}},
     "limitSettings": {
+        "maxNodes": 4,
         "maxTrials": 12,
         "maxConcurrentTrials": 3,
         "maxCoresPerTrial": -1,
@@ -48,6 +49,7 @@ NODE = {
     "test_data_size": 0.2,
     "featurization": {"mode": "custom", "column_name_and_types": {"zip": "categorical_hash", "note": "text"}},
     "limits": {
+        "max_nodes": 4,
         "max_trials": 12,
         "max_concurrent_trials": 3,
         "max_cores_per_trial": -1,
@@ -86,6 +88,7 @@ def test_a_job_and_a_node_mean_the_same() -> None:
     assert (task.folds, task.test_size, task.exit_score, task.early_termination) == (4, 0.2, 0.9, False)
     assert task.purposes == (("zip", "Categorical"), ("note", "Ignore"))
     assert "model.onnx" in task.notes[0]
+    assert "max_nodes" in task.notes[1]
     assert read_settings(task.as_text()) == task
 
 
@@ -118,9 +121,9 @@ def test_other_tasks_are_refused_by_name_with_what_to_do(task: str, says: str) -
     [
         ({"primaryMetric": "R2Score"}, BadRequest, "'R2Score' is not one of the task classification"),
         ({"targetColumnName": None}, BadRequest, "needs target_column_name"),
-        ({"limitSettings": {"maxTrials": "many"}}, BadRequest, "max_trials must be a number, not 'many'"),
-        ({"limitSettings": {"maxTrials": 0}}, BadRequest, "max_trials must be from 1 to 1000"),
-        ({"nCrossValidations": {"mode": "Custom", "value": 1}}, BadRequest, "from 2 to 100, not 1"),
+        ({"limitSettings": {"maxTrials": "many"}}, BadRequest, "max_trials': 'many' must be a number"),
+        ({"limitSettings": {"maxTrials": 0}}, BadRequest, "max_trials': '0' must be an integer from 1 to 1000"),
+        ({"nCrossValidations": {"mode": "Custom", "value": 1}}, BadRequest, "'1' must be an integer from 2 to 100"),
         ({"validationDataSize": 1.5}, BadRequest, "a share of the training data"),
         ({"trainingSettings": {"allowedTrainingAlgorithms": ["Magic"]}}, BadRequest, "Unknown training algorithm"),
         ({"trainingSettings": {"allowedTrainingAlgorithms": ["KNN"]}}, NotModelled, "the emulator trains LightGBM"),

@@ -23,7 +23,8 @@ def report(value: float, step: int = 0) -> None:
         "step": step,
     }
     url = f"{os.environ['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/runs/log-metric"
-    headers = {"Content-Type": "application/json"}
+    token = os.environ["MLFLOW_TRACKING_TOKEN"]
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)  # noqa: S310 - MLflow's address
     urllib.request.urlopen(request).read()  # noqa: S310
 

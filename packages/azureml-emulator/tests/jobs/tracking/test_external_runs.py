@@ -1,14 +1,16 @@
-"""Runs that a program starts itself, by MLflow's REST API at its plain address: followed, canceled, kept."""
+"""Runs that a program starts itself, by MLflow's REST API at its own address: followed, canceled, kept."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
+from azureml_emulator.other_users import unlisted
 from azureml_emulator.testing import RunningEmulator, wait_for
 
 Track = Callable[[str, dict[str, Any]], dict[str, Any]]
@@ -21,17 +23,19 @@ def running(fresh_emulator: Callable[..., RunningEmulator]) -> RunningEmulator:
 
 
 @pytest.fixture
-def track(running: RunningEmulator, client_of: Callable[[RunningEmulator], httpx.Client]) -> Generator[Track]:
-    """Sends a request to MLflow's plain address, as a client without Azure's plugin does."""
-    with httpx.Client(trust_env=False, timeout=300) as plain:
+def track(running: RunningEmulator, client_of: Callable[[RunningEmulator], httpx.Client]) -> Track:
+    """Sends a request to MLflow's own address, as a client without Azure's plugin does."""
+    token = running.variables["MLFLOW_TRACKING_TOKEN"]
 
-        def send(route: str, body: dict[str, Any]) -> dict[str, Any]:
-            address = client_of(running).get("/_emulator/summary").json()["mlflow"]
-            reply = plain.post(f"{address}/api/2.0/mlflow/{route}", json=body)
-            assert reply.status_code == 200, reply.text
-            return reply.json()
+    def send(route: str, body: dict[str, Any]) -> dict[str, Any]:
+        client = client_of(running)
+        address = client.get("/_emulator/summary").json()["mlflow"]
+        headers = {"Authorization": f"Bearer {token}"}
+        reply = client.post(f"{address}/api/2.0/mlflow/{route}", json=body, headers=headers)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
 
-        yield send
+    return send
 
 
 @pytest.fixture
@@ -85,6 +89,9 @@ def test_runs_outside_of_jobs_are_followed(
     running.kill()
     running.restart()
     assert job(run)["status"] == "Running"
+    # and MLflow's server cannot be asked otherwise
+    if sys.platform == "linux":
+        assert unlisted(running.settings.state) == []
     # and it can be canceled
     client_of(running).post(f"{workspace}/jobs/{run}/cancel", params={"api-version": "2024-01-01-preview"})
     assert job(run)["status"] == "Canceled"

@@ -35,6 +35,7 @@ with mlflow.start_run():
     mlflow.log_text("logged", "notes/n.txt")
     arguments = {"python_model": next_number, "pip_requirements": [], "registered_model_name": sys.argv[1]}
     mlflow.pyfunc.log_model("model", **arguments)
+mlflow.pyfunc.log_model("loose", python_model=next_number, pip_requirements=[])
 """
 ENDED = {"Completed", "Failed", "Canceled"}
 

@@ -28,9 +28,9 @@ PROJECT = SOURCE.parents[1] / "pyproject.toml"
 
 def test_mlflow_3_is_an_asgi_application_and_mlflow_2_a_wsgi_one(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
-    assert mlflow_versions.server_arguments(tmp_path, 5000)[0] == "gunicorn"
+    assert mlflow_versions.server_arguments(tmp_path, tmp_path / "socket")[0] == "gunicorn"
     (tmp_path / "server" / "fastapi_app.py").touch()
-    assert mlflow_versions.server_arguments(tmp_path, 5000)[0] == "uvicorn"
+    assert mlflow_versions.server_arguments(tmp_path, tmp_path / "socket")[0] == "uvicorn"
 
 
 @pytest.mark.parametrize("version", ["22.0.0", "23.0.0", "25.0.3"])

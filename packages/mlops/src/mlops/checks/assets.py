@@ -1,23 +1,33 @@
 """Environments, data assets, endpoints and deployments, online and batch: fields, names, versions, files."""
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from mlops.checks.pipelines.component import check_environment_reference
+from mlops.checks.pipelines.component import check_environment_reference, check_version
 from mlops.checks.pipelines.pipeline import check_data_path
 from mlops.checks.pipelines.steps import check_resources
 from mlops.checks.yaml import fields
 from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.checks.yaml.overlay import keys_without_effect, overlaid
-from mlops.checks.yaml.references import NAME, SEMANTIC_VERSION, is_registered, is_remote, local_path
+from mlops.checks.yaml.references import NAME, is_registered, is_remote, local_path
 from mlops.core.layout import KUBERNETES_SUFFIX
 
 DATA_ASSET_TYPES: Final = frozenset({"uri_file", "uri_folder", "mltable"})
 AUTH_MODES: Final = frozenset({"key", "aml_token", "aad_token"})
 ENDPOINT_NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
+# What the service documents as the least and the most of a setting (quotas and limits of online endpoints).
+MANAGED_LIMITS: Final[dict[tuple[str, ...], tuple[float, float]]] = {
+    ("request_settings", "request_timeout_ms"): (1, 180_000),
+    ("request_settings", "max_concurrent_requests_per_instance"): (1, math.inf),
+    ("instance_count",): (1, math.inf),
+    ("data_collector", "sampling_rate"): (0, 1),
+}
+KUBERNETES_LIMITS: Final = MANAGED_LIMITS | {("request_settings", "request_timeout_ms"): (1, 300_000)}
+_TRAFFIC: Final = frozenset({0, 100})
 Check = Callable[[Document], Iterator[Problem]]
 
 
@@ -26,9 +36,7 @@ def check_environment(document: Document) -> Iterator[Problem]:
     root = document.root
     yield from fields.unknown_fields(document, root, fields.ENVIRONMENT, "an environment")
     yield from _check_name(document, NAME)
-    version = root.get("version")
-    if version is None or not SEMANTIC_VERSION.fullmatch(str(version.value)):
-        yield document.problem(version or root, "an environment needs a semantic `version`", "write one such as 1.0.0")
+    yield from check_version(document, root.get("version"), root)
     if bool(root.get("image")) == bool(root.get("build")):
         yield document.problem(root, "an environment needs either `image` or `build`", "give exactly one of them")
     yield from _check_file(document, root.get("conda_file"), "conda file")
@@ -60,6 +68,11 @@ def check_endpoint(document: Document, *, kubernetes: bool = False) -> Iterator[
     if mode is not None and mode.text not in AUTH_MODES:
         message = f"an online endpoint has no auth_mode `{mode.value}`"
         yield document.problem(mode, message, f"use one of {', '.join(sorted(AUTH_MODES))}")
+    traffic = document.root.get("traffic")
+    shares = [node.value for node in (traffic.entries if traffic else {}).values()]
+    total = sum(share for share in shares if isinstance(share, int | float))
+    if traffic is not None and shares and total not in _TRAFFIC:
+        yield document.problem(traffic, f"the traffic adds up to {total}", "make it 100, or 0 for all")
 
 
 def check_deployment(document: Document, *, kubernetes: bool = False) -> Iterator[Problem]:
@@ -74,6 +87,7 @@ def check_deployment(document: Document, *, kubernetes: bool = False) -> Iterato
         yield document.problem(kind or root, message, advice)
     if kubernetes:
         yield from check_resources(document)
+    yield from _check_limits(document, KUBERNETES_LIMITS if kubernetes else MANAGED_LIMITS)
     yield from _check_name(document, ENDPOINT_NAME)
     yield from check_environment_reference(document, root.get("environment"), root)
     code, script = root.get("code_configuration", "code"), root.get("code_configuration", "scoring_script")
@@ -84,6 +98,16 @@ def check_deployment(document: Document, *, kubernetes: bool = False) -> Iterato
     if not Path(document.path.parent, code.text, script.text).is_file():
         message = f"the scoring script {script.text!r} is not found in {code.text!r}"
         yield document.problem(script, message, "correct the name")
+
+
+def _check_limits(document: Document, limits: dict[tuple[str, ...], tuple[float, float]]) -> Iterator[Problem]:
+    for keys, (least, most) in limits.items():
+        node = document.root.get(*keys)
+        value = node.value if node else None
+        if node is None or not isinstance(value, int | float) or isinstance(value, bool) or least <= value <= most:
+            continue
+        bound = f"at least {least:,}" if value < least else f"at most {most:,}"
+        yield document.problem(node, f"`{'.'.join(keys)}` is {value:,}, and Azure takes {bound}", "correct the value")
 
 
 # By the last part of `$schema`, else by the file's own name.

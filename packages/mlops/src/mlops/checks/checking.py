@@ -1,8 +1,9 @@
 """Runs every check on a project, and fixes what can be fixed without a decision."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from mlops.checks import assets, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
@@ -10,26 +11,44 @@ from mlops.checks.pipelines.pipeline import check_pipeline
 from mlops.checks.project import Project, versioned
 from mlops.checks.protection import check_owners
 from mlops.checks.stages import check_apart, check_releases, check_sample_request, check_stages, fix_stages
-from mlops.checks.yaml.document import Document, Node, Problem
+from mlops.checks.yaml.document import MLOPS, Document, Node, Problem
 from mlops.core.documents import read_text
 from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
 from mlops.settings import gates, monitoring
-from mlops.settings.project import load_project
+from mlops.settings.project import Level, load_project
 from model_package.errors import ExtensionError
 from model_package.tasks import known_tasks, use_extensions
 
+# How strict a house rule is that project.yml says nothing about.
+LEVELS: Final[dict[str, Level]] = {"plain-value": "warning", "repeated-key": "warning"}
+
 
 def check_project(root: Path) -> list[Problem]:
-    """Return every problem in the project below `root`, sorted by file and line. Changes nothing."""
+    """Return every problem in the project below `root`, sorted by file and line. Changes nothing.
+
+    House rules are as strict as `checks` in project.yml says: those that are off are left out.
+    """
     project = Project(root)
-    own = list(_extension_problems(root))
+    own = [replace(each, rule=MLOPS) for each in _extension_problems(root)]
     if own:
         # The columns and the rules name what it adds: they would all be wrong.
         return own
-    found = [*_content_problems(project), *_pin_problems(project), *_version_problems(project)]
-    found += [*copies.check_copies(project.root), *copies.check_workflows(project.root)]
-    found += [each for folder in copies.model_folders(root) for each in _model_problems(root, folder)]
-    return sorted({*found, *project.unreadable})
+    found = [*_content_problems(project), *project.changes]
+    found += [replace(each, rule="pins") for each in _pin_problems(project)]
+    found += [replace(each, rule="recorded-version") for each in _version_problems(project)]
+    found += pins.check_licences(project.root, [document for document, _ in project.conda_files()])
+    own = [*copies.check_copies(project.root), *copies.check_workflows(project.root), *_settings_problems(project.root)]
+    found += [replace(each, rule=MLOPS) for each in own]
+    judged = _judged(project.root, {*found, *project.unreadable})
+    judged += [each for folder in copies.model_folders(root) for each in _model_problems(root, folder)]
+    return sorted(judged)
+
+
+def _judged(root: Path, problems: Iterable[Problem]) -> list[Problem]:
+    own = load_project(root).settings.checks if (root / PROJECT_FILE).is_file() else {}
+    levels = {**LEVELS, **own}
+    judged = [replace(each, level=levels.get(each.rule, "error")) for each in problems]
+    return [each for each in judged if each.level != "off"]
 
 
 def _model_problems(root: Path, folder: PurePosixPath) -> Iterator[Problem]:
@@ -40,9 +59,8 @@ def _model_problems(root: Path, folder: PurePosixPath) -> Iterator[Problem]:
     for other in (each for each in others if (each / PROJECT_FILE).is_file()):
         name = other.relative_to(root).as_posix() if other != root else "the repository's first model"
         for message in check_apart(load_project(root / folder), load_project(other), name):
-            yield Problem(
-                f"{folder}/{PROJECT_FILE}", 1, message, "choose another name; the stages are the same for all"
-            )
+            advice = "choose another name; the stages are the same for all"
+            yield Problem(f"{folder}/{PROJECT_FILE}", 1, message, advice, MLOPS)
         versions = _recorded(Project(other), "environments")
         for environment, mine in _recorded(Project(root / folder), "environments").items():
             for version in (
@@ -50,7 +68,7 @@ def _model_problems(root: Path, folder: PurePosixPath) -> Iterator[Problem]:
             ):
                 message = f"`{environment}` {version} has other content than in {name}"
                 file = f"{folder}/environments/{fingerprints.LOCK_NAME}"
-                yield Problem(file, 1, message, "give this model's environment a name of its own")
+                yield Problem(file, 1, message, "give this model's environment a name of its own", MLOPS)
 
 
 def fix_project(root: Path) -> list[str]:
@@ -88,7 +106,7 @@ def raise_versions(root: Path) -> list[str]:
 def _content_problems(project: Project) -> Iterator[Problem]:
     if not (project.root / PIPELINE_FILE).is_file():
         message, advice = "there is no training pipeline", "restore it, or write one: `mlops train` runs this file"
-        yield Problem(PIPELINE_FILE.as_posix(), 1, message, advice)
+        yield Problem(PIPELINE_FILE.as_posix(), 1, message, advice, MLOPS)
     for pipeline in project.pipelines:
         yield from check_pipeline(pipeline, is_job=True)
     for component in project.components:
@@ -103,7 +121,6 @@ def _content_problems(project: Project) -> Iterator[Problem]:
         yield from assets.check_serving(document, project.document)
         yield from assets.check_batch(document)
     yield from _environment_reference_problems(project)
-    yield from _settings_problems(project.root)
 
 
 def _settings_problems(root: Path) -> Iterator[Problem]:
@@ -184,7 +201,9 @@ def _version_problems(project: Project) -> Iterator[Problem]:
 
 
 def _record_versions(project: Project) -> Iterator[str]:
-    spoiled = {problem.file for problem in [*_content_problems(project), *_pin_problems(project)]}
+    pinned = [replace(each, rule="pins") for each in _pin_problems(project)]
+    problems = _judged(project.root, [*_content_problems(project), *pinned])
+    spoiled = {problem.file for problem in problems if problem.level == "error"}
     for folder, items in versioned(project):
         sound = [item for item in items if item.document.file not in spoiled]
         versions, added = fingerprints.with_new(sound, _recorded(project, folder))

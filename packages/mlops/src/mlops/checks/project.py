@@ -49,6 +49,13 @@ class Project:
         """The components in components/ and those elsewhere that pipelines use, including nested ones."""
         return list(self._components.values())
 
+    @property
+    def changes(self) -> list[Problem]:
+        """What the SDK reads otherwise than it looks, in all files that it reads."""
+        read = [*self.environments, *self.serving, *self.data, *(each.document for each in self.pipelines)]
+        documents = {each.path: each for each in [*read, *(each.document for each in self.components)]}
+        return [problem for each in documents.values() for problem in each.changes]
+
     def resolve(self, document: Document, reference: Node) -> Component | None:
         """Return the component that a step names, if it is defined in this project."""
         if reference.entries:

@@ -52,7 +52,6 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "check": "Check components, pipelines and environments without a workspace.",
             "configure": "Fill in project.yml from the infrastructure's outputs.",
             "stages": "List, add or remove the stages that models move through.",
-            "plan": "Show which stages a range of commits changes.",
             "preview": "Show what a range of commits changes in the infrastructure.",
             "upgrade": "Take a newer version of the template into a fork.",
             "detach": "Remove the template's packages from a fork, and install pinned releases instead.",
@@ -72,6 +71,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "releases": Section(
         "Releases",
         {
+            "plan": "Show which stages a range of commits changes.",
             "deploy": "Deploy a stage's release.",
             "gate": "Run the gates on the release that a stage's manifest proposes.",
             "promote": "Open a pull request that promotes the previous stage's model.",

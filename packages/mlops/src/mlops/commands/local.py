@@ -92,14 +92,15 @@ def up_command(project_path: Path | None, *, as_json: bool) -> int:
     """
     from mlops.cli.rendering import answer
     from mlops.core.environments import environments_of
-    from mlops.local.emulator import EmulatorResult, start, state_folder
+    from mlops.local.emulator import EmulatorResult, pages_link, start, state_folder
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
     missing = [f"`mlops install {each.key}`" for each in environments_of(project.root) if each.is_missing]
     before = f"Some steps cannot run here before: {', '.join(missing)}; then `mlops down` and `mlops up`. "
     hint = f'{before if missing else ""}Next: eval "$(mlops env)"'
-    return answer(EmulatorResult(start(project), state_folder(project), hint), as_json=as_json)
+    begun = start(project)
+    return answer(EmulatorResult(begun, state_folder(project), hint, pages_link(project)), as_json=as_json)
 
 
 @mlops_command("down", "mlops down")
@@ -171,6 +172,7 @@ _EVENTS = (
     "mlops replay .github/workflows/ci.yml --event pull_request --ref my-change",
     "mlops replay .github/workflows/train.yml --ref main --since HEAD~3",
     "mlops replay .github/workflows/deploy.yml --input since=HEAD~1 --reject prod",
+    "mlops replay azure-pipelines.yml --var-of settings:REGION=eu --does-nothing Kubernetes",
     "mlops replay azure-pipelines.yml --ref main --json | jq -r '.commands[]'",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -201,6 +203,27 @@ _EVENTS = (
     metavar="NAME",
     help="A secret, from the environment variable NAME.",
 )
+@click.option(
+    "--var-of",
+    "group_variables",
+    multiple=True,
+    metavar="GROUP:NAME=VALUE",
+    help="A variable of a variable group, or of a GitHub environment; `GROUP:` is a group without variables.",
+)
+@click.option(
+    "--secret-of",
+    "group_secrets",
+    multiple=True,
+    metavar="GROUP:NAME",
+    help="A secret of it, from the environment variable NAME.",
+)
+@click.option(
+    "--does-nothing",
+    "without_effect",
+    multiple=True,
+    metavar="ACTION",
+    help="An action or task, without its version, that does nothing in the replay.",
+)
 @click.option("--approve", "approved", multiple=True, metavar="ENVIRONMENT", help="Approve only these environments.")
 @click.option("--reject", "rejected", multiple=True, metavar="ENVIRONMENT", help="Reject these environments.")
 @click.option("--against-azure", is_flag=True, help="Let steps use your own login: they change real resources.")
@@ -224,6 +247,9 @@ def replay_command(
     inputs: tuple[str, ...],
     variables: tuple[str, ...],
     secrets: tuple[str, ...],
+    group_variables: tuple[str, ...],
+    group_secrets: tuple[str, ...],
+    without_effect: tuple[str, ...],
     approved: tuple[str, ...],
     rejected: tuple[str, ...],
     against_azure: bool,
@@ -236,12 +262,13 @@ def replay_command(
     expressions, conditions, matrices and templates follow the service's rules, scripts run in real shells, and
     third-party actions and tasks have their declared effects. Steps that log in reach the workspace that this shell
     points to (`mlops up`, then `mlops env`); without --against-azure they cannot use a login stored on this machine.
-    Exits with 1 if the run fails, with 2 for a file that the service would reject, otherwise with 0, even if the event
-    does not trigger the workflow.
+    A step or job that cannot be replayed fails, and the report says what to do; the others run.
+    Exits with 1 if the run fails or was not replayed as a whole, with 2 for a file that the service would reject,
+    otherwise with 0, even if the event does not trigger the workflow.
     """
     from mlops.cli.rendering import answer
     from mlops.replaying.replay import ReplayOptions, replay_file
-    from mlops.replaying.source import EventOptions, from_shell, pairs
+    from mlops.replaying.source import EventOptions, by_group, from_shell, pairs, secrets_by_group
     from mlops.settings.project import load_project
 
     wanted = EventOptions(event_name, base, action, type_, cron, payload, title, pairs(inputs, "--input"))
@@ -253,6 +280,9 @@ def replay_command(
         rejected=rejected,
         variables=pairs(variables, "--var"),
         secrets=from_shell(secrets),
+        group_variables=by_group(group_variables, "--var-of"),
+        group_secrets=secrets_by_group(group_secrets, "--secret-of"),
+        without_effect=without_effect,
         against_azure=against_azure,
         every_line=verbose,
     )

@@ -1,4 +1,4 @@
-"""`mlops check`, `configure`, `stages`, `plan`, `preview`, `upgrade` and `detach`: the files of a project."""
+"""`mlops check`, `configure`, `stages`, `preview`, `upgrade` and `detach`: the files of a project."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class CheckResult(Result):
 
     @property
     def locations(self) -> Sequence[SourceLocation]:
-        """Every problem at its line."""
-        found = ((each, f"{each.message}; {each.advice}") for each in self.problems)
+        """Every problem at its line, without warnings."""
+        found = ((each, f"{each.message}; {each.advice}") for each in self.problems if each.level == "error")
         return [SourceLocation(self.root / each.file, each.line, text) for each, text in found]
 
     @property
     def exit_code(self) -> int:
-        """1 if anything is wrong."""
-        return 1 if self.problems else 0
+        """1 if anything is wrong; a warning is not."""
+        return 1 if any(each.level == "error" for each in self.problems) else 0
 
     def document(self) -> dict[str, Any]:
         """Problems and fixes."""
@@ -47,13 +47,21 @@ class CheckResult(Result):
         lines = [Line(f"fixed: {sentence}", "good") for sentence in self.fixed]
         for problem in self.problems:
             place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
-            lines.append(Line(f"{place}: {problem.message} → {problem.advice}"))
-        count = len(self.problems)
+            level = "warning: " if problem.level == "warning" else ""
+            lines.append(Line(f"{place}: {level}{problem.message} → {problem.advice} [{_whose(problem.rule)}]"))
+        count = sum(problem.level == "error" for problem in self.problems)
+        warnings = len(self.problems) - count
+        also = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
         if count:
-            lines.append(Line("1 problem" if count == 1 else f"{count} problems", "bad"))
+            lines.append(Line(("1 problem" if count == 1 else f"{count} problems") + also, "bad"))
         else:
-            lines.append(Line("all checks passed", "good"))
+            lines.append(Line(f"all checks passed{also}", "good"))
         return lines
+
+
+def _whose(rule: str) -> str:
+    """Who asks for it: only house rules can be switched off, under `checks` in project.yml."""
+    return {"azure": "Azure", "mlops": "mlops"}.get(rule, f"house rule {rule}")
 
 
 @mlops_command(
@@ -73,8 +81,10 @@ def check_command(project_path: Path | None, *, fix: bool, leftovers: bool, repo
     """Check components, pipelines and environments without a workspace.
 
     Finds bindings, names, types and files that do not match, and components that changed without a new version.
-    Prints one line per problem and exits with 1 if there are any. After `mlops init` it also finds lines in which a
-    name, a column or an owner of the template's example is left; --leftovers finds only those.
+    Prints one line per problem, with whose rule it breaks, and exits with 1 if there are any besides warnings. House
+    rules, which Azure does not have, become warnings or are switched off under `checks` in project.yml. After
+    `mlops init` it also finds lines in which a name, a column or an owner of the template's example is left;
+    --leftovers finds only those.
 
     With --repository it checks GitHub or Azure DevOps instead: branch protection, environments, what workflows may
     do, logins. Differences from releases/protection.yml are listed with how to set them; nothing is changed.
@@ -95,7 +105,9 @@ def check_command(project_path: Path | None, *, fix: bool, leftovers: bool, repo
     fixed = tuple(fix_project(root)) if fix else ()
     problems = [] if leftovers else check_project(root)
     if leftovers or was_initialised(root):
-        problems += [Problem(each.file, each.line, each.message, each.advice) for each in find_leftovers(project)]
+        problems += [
+            Problem(each.file, each.line, each.message, each.advice, "mlops") for each in find_leftovers(project)
+        ]
     return answer(CheckResult(root, tuple(problems), fixed), as_json=as_json)
 
 
@@ -225,24 +237,6 @@ def remove_command(project_path: Path | None, *, name: str, dry_run: bool, as_js
     from mlops.stages.change import remove_stage
 
     return answer(remove_stage(load_project(project_path), name, is_dry_run=dry_run), as_json=as_json)
-
-
-@mlops_command("plan", "mlops plan --since origin/main", "mlops plan --since HEAD~1 --json | jq -r '.stages[].stage'")
-@click.option("--since", required=True, help="The revision to compare HEAD with.")
-@json_option
-@click.pass_obj
-def plan_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
-    """Show which stages change since a revision, and how: model, version, digest, rollout and SLO; and which rules.
-
-    Reads releases/*.yml from git; needs no login. The stages are in deployment order.
-    Exits with 3 if a manifest cannot be read.
-    """
-    from mlops.cli.rendering import answer
-    from mlops.core.git import Repository
-    from mlops.promotion.release_changes import plan
-    from mlops.settings.project import load_project
-
-    return answer(plan(Repository(load_project(project_path).root), since), as_json=as_json)
 
 
 @mlops_command("preview", "mlops preview --since origin/main", "mlops preview --since HEAD~1 --json | jq .stacks.prod")

@@ -1,4 +1,4 @@
-"""`mlops deploy`, `gate`, `promote`, `provenance`, `revert` and `rollback`: move a model through the stages."""
+"""`mlops plan`, `deploy`, `gate`, `promote`, `provenance`, `revert` and `rollback`: move a model through the stages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,27 @@ from pathlib import Path
 
 import click
 
+from mlops.cli.command_line import command as offline_command
 from mlops.cli.command_line import json_option, stage_option
 from mlops.commands import workspace_command as mlops_command
+
+
+@offline_command("plan", "mlops plan --since origin/main", "mlops plan --since HEAD~1 --json | jq -r '.stages[].stage'")
+@click.option("--since", required=True, help="The revision to compare HEAD with.")
+@json_option
+@click.pass_obj
+def plan_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
+    """Show which stages change since a revision, and how: model, version, digest, rollout and SLO; and which rules.
+
+    Reads releases/*.yml from git; needs no login. The stages are in deployment order.
+    Exits with 3 if a manifest cannot be read.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.core.git import Repository
+    from mlops.promotion.release_changes import plan
+    from mlops.settings.project import load_project
+
+    return answer(plan(Repository(load_project(project_path).root), since), as_json=as_json)
 
 
 @mlops_command(

@@ -1,16 +1,19 @@
-"""YAML as nodes with line numbers, read by the C parser; scalars follow YAML 1.2, as in Azure's SDK.
+"""YAML as nodes with line numbers, read by the C parser; scalars follow YAML 1.2: `yes` is a string, `1e-3` a number.
 
-`yes` is a string and `1e-3` a number. Duplicate keys are an error. A file may come from a pull request, so its size,
-its depth and what its aliases expand to are limited before anything walks through it.
+Azure's SDK reads the files that it gets by YAML 1.1: `older_value_of` returns what it makes of a scalar. Duplicate keys
+are an error. A file may come from a pull request, so its size, its depth and what its aliases expand to are limited
+before anything walks through it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, Final, TypeAlias
 
 import yaml
+from yaml.constructor import SafeConstructor
 
 Scalar: TypeAlias = bool | int | float | str | None
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -118,10 +121,13 @@ def value_of(node: yaml.Node, lines: dict[KeyPath, int], path: KeyPath = ()) -> 
     raise YamlError(f"unknown type of value {node.tag}", _line(node))
 
 
-def entries(node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+def entries(
+    node: yaml.MappingNode, repeated: list[tuple[yaml.Node, int]] | None = None
+) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
     """Yield name, key and value of a mapping's entries, those of `<<` first; a later one replaces an earlier one.
 
-    Raises YamlError for a key that is not a scalar, or is a duplicate.
+    Raises YamlError for a key that is not a scalar, or is a duplicate; `repeated` receives duplicates instead, each
+    with the line of the first.
     """
     seen: dict[str, int] = {}
     for key, value in node.value:
@@ -134,7 +140,9 @@ def entries(node: yaml.MappingNode) -> Iterator[tuple[str, yaml.Node, yaml.Node]
         if not isinstance(key, yaml.ScalarNode):
             raise YamlError("a key must be a plain word", line)
         if key.value in seen:
-            raise YamlError(f"duplicate key `{key.value}` (first on line {seen[key.value]})", line)
+            if repeated is None:
+                raise YamlError(f"duplicate key `{key.value}` (first on line {seen[key.value]})", line)
+            repeated.append((key, seen[key.value]))
         seen[key.value] = line
         yield key.value, key, value
 
@@ -159,6 +167,18 @@ def scalar_of(node: yaml.ScalarNode) -> Scalar:
         lower = text.lower()
         return float(lower.replace(".inf", "inf").replace(".nan", "nan"))
     return text
+
+
+def older_value_of(node: yaml.ScalarNode) -> Scalar | date:
+    """Return what a scalar means in YAML 1.1, by PyYAML's safe loader. Raises YamlError for what it cannot read."""
+    text = scalar_of(node)
+    if node.style:
+        return text
+    try:
+        return SafeConstructor().construct_object(node)
+    except (yaml.YAMLError, ValueError) as error:
+        reason = f"`{node.value}` cannot be read by YAML 1.1, which Azure's SDK uses; put it in quotes"
+        raise YamlError(reason, _line(node)) from error
 
 
 def _line(node: yaml.Node | yaml.Event) -> int:

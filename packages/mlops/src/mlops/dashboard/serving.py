@@ -1,18 +1,21 @@
 """The dashboard as a file, or served on this machine until it is stopped.
 
-The server listens on the loopback address only and answers only under the address that it printed, so that a page of
-another site whose name resolves to this machine reads nothing.
+The server listens on the loopback address only, where other users of the machine and pages of other sites could ask
+it too: so it prints a link that works once, and answers only a browser that has used one. The cookie that the link
+leaves is sent below a path that nobody else knows, since browsers send cookies to every port of a host.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -63,6 +66,47 @@ _HEADERS: Final = {
 }
 
 
+_COOKIE: Final = "mlops-dashboard"
+_OPEN: Final = "open/"
+_LINK_SECONDS: Final = 600.0
+_NO_ACCESS: Final = (
+    "This page needs the link that `mlops dashboard` prints. It works once, within 10 minutes; then the command prints "
+    "another one. If you have used a link in this browser, reload this page.\n"
+)
+
+
+class _Access:
+    """The links that were printed, and the cookies of the browsers that used one."""
+
+    def __init__(self) -> None:
+        # Only one link is valid at a time.
+        self._code, self._until = "", 0.0
+        self._cookies: list[str] = []
+        self._lock = threading.Lock()
+
+    def code(self) -> str:
+        """The code of a new link, in the place of the one before."""
+        with self._lock:
+            self._code, self._until = secrets.token_urlsafe(32), time.monotonic() + _LINK_SECONDS
+            return self._code
+
+    def redeem(self, code: str) -> str | None:
+        """The cookie for the code of a link; None for any other code. A late one is not valid, but used up as well."""
+        with self._lock:
+            if not self._code or not secrets.compare_digest(code.encode(), self._code.encode()):
+                return None
+            self._code = ""
+            if time.monotonic() > self._until:
+                return ""
+            self._cookies.append(secrets.token_urlsafe(32))
+            return self._cookies[-1]
+
+    def allows(self, cookie: str) -> bool:
+        """Whether a browser has a valid cookie."""
+        with self._lock:
+            return any(secrets.compare_digest(cookie.encode(), known.encode()) for known in self._cookies)
+
+
 class DashboardServer(LoopbackServer):
     """Serves the latest page; `problem` says why there is no newer one."""
 
@@ -76,11 +120,17 @@ class DashboardServer(LoopbackServer):
             ) from error
         self._lock = threading.Lock()
         self._page, self._problem = page, ""
+        self.path = f"/{secrets.token_urlsafe(16)}/"
+        self.access = _Access()
 
     @property
     def address(self) -> str:
-        """The URL to open in a browser."""
-        return f"http://{self.authority}/"
+        """The URL of the page, for a browser that has used a link."""
+        return f"http://{self.authority}{self.path}"
+
+    def link(self) -> str:
+        """A new URL to open in a browser, which works once."""
+        return f"{self.address}{_OPEN}{self.access.code()}"
 
     @property
     def shown(self) -> tuple[Page, str]:
@@ -106,19 +156,41 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30
 
     def do_GET(self) -> None:
-        """Answer with the page, its version, or 404."""
+        """Answer a link with a cookie; who has one gets the page or its version."""
         server = cast(DashboardServer, self.server)
         page, problem = server.shown
         if self.headers.get("Host") != server.authority:
-            self._answer(HTTPStatus.TEMPORARY_REDIRECT, _TEXT, server.address, {"Location": server.address})
-        elif self.path == "/":
+            self._answer(HTTPStatus.FORBIDDEN, _TEXT, "", {})
+        elif self.command == "GET" and self.path.startswith(f"{server.path}{_OPEN}"):
+            self._open(server)
+        elif not self._is_allowed(server):
+            self._answer(HTTPStatus.UNAUTHORIZED, _TEXT, _NO_ACCESS, {})
+        elif self.path == server.path:
             policy = f"{page.policy}; frame-ancestors 'none'"
             self._answer(HTTPStatus.OK, _HTML, page.html, {"Content-Security-Policy": policy})
-        elif self.path == "/version":
+        elif self.path == f"{server.path}version":
             known = {"version": page.version, "taken": page.taken.isoformat(timespec="seconds"), "problem": problem}
             self._answer(HTTPStatus.OK, _JSON, json.dumps(known), {})
         else:
             self._answer(HTTPStatus.NOT_FOUND, _TEXT, f"The only page is {server.address}\n", {})
+
+    def _open(self, server: DashboardServer) -> None:
+        cookie = server.access.redeem(self.path.removeprefix(f"{server.path}{_OPEN}"))
+        if cookie is not None:
+            say(f"for another browser: {server.link()}")
+        if not cookie and not self._is_allowed(server):
+            self._answer(HTTPStatus.UNAUTHORIZED, _TEXT, _NO_ACCESS, {})
+        else:
+            kept = f"{_COOKIE}={cookie}; Path={server.path}; HttpOnly; SameSite=Strict"
+            headers = {"Location": server.path, **({"Set-Cookie": kept} if cookie else {})}
+            self._answer(HTTPStatus.SEE_OTHER, _TEXT, "", headers)
+
+    def _is_allowed(self, server: DashboardServer) -> bool:
+        try:
+            sent = SimpleCookie(self.headers.get("Cookie", "")).get(_COOKIE)
+        except CookieError:
+            return False
+        return sent is not None and server.access.allows(sent.value)
 
     def do_HEAD(self) -> None:
         """Answer as for GET, without the body."""
@@ -165,7 +237,7 @@ class WrittenResult(Result):
 
 @dataclass(frozen=True)
 class ServedResult(Result):
-    """Where the page is served."""
+    """Where the page is served: a link that works once."""
 
     address: str
 
@@ -175,7 +247,7 @@ class ServedResult(Result):
 
     def blocks(self) -> Sequence[Block]:
         """The address, and how to stop."""
-        return [Line(f"dashboard  {self.address}"), Line("Ctrl-C stops it", "hint")]
+        return [Line(f"dashboard  {self.address}"), Line("the link works once; Ctrl-C stops the server", "hint")]
 
 
 def write_page(clients: WorkspaceClients, folder: Path) -> WrittenResult:
@@ -194,7 +266,7 @@ def write_page(clients: WorkspaceClients, folder: Path) -> WrittenResult:
 def serve_page(clients: WorkspaceClients, port: int, begun: Callable[[ServedResult], int]) -> int:
     """Serve the page until SIGINT or SIGTERM; `begun` gets the address, and returns the exit code."""
     with stop_signals() as stop, DashboardServer(port, _page(clients)) as server:
-        code = begun(ServedResult(server.address))
+        code = begun(ServedResult(server.link()))
         sign_of_life.end()
         threading.Thread(target=server.serve_forever, name="dashboard", daemon=True).start()
         rest = _REST_SECONDS

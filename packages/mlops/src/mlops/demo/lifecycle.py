@@ -19,7 +19,7 @@ from mlops.core.environments import environments_of
 from mlops.core.layout import SAMPLE_REQUEST, STATE_FOLDER
 from mlops.core.results import Block, Line, Result, Table
 from mlops.demo.scratch import Scratch, forget, prepare
-from mlops.local.emulator import ensure_started, reset, state_folder, tracking_address
+from mlops.local.emulator import ensure_started, pages_link, reset, state_folder
 from mlops.settings.gates import GATES_FILE, with_featureless_bounds
 from mlops.settings.project import BATCH, Project
 from mlops.settings.stages import StageName
@@ -54,7 +54,7 @@ class DemoResult(Result):
     bad: BadModelResult | None
     drift: DriftResult | None
     scratch: Path
-    tracking: str | None
+    pages: str
     seconds: float
     goes_on: bool = True
 
@@ -84,7 +84,7 @@ class DemoResult(Result):
             ("report of the training", str(self.trained.report or "none")),
             *((f"report of the gate for {each.stage}", str(each.report)) for each in self.released if each.report),
             *(self.drift.where if self.drift else ()),
-            ("MLflow", (self.tracking if self.goes_on else None) or "not running"),
+            ("MLflow", f"{self.pages} (works once; `mlops up` prints another)" if self.goes_on else "not running"),
             ("scratch repository", str(self.scratch)),
         ]
         folder = os.path.relpath(self.scratch)
@@ -170,8 +170,6 @@ def _lifecycle(
 
     clients = WorkspaceClients(scratch.project)
     trained = train(clients.training, scratch.at_source(), project.order.training, data)
-    # The address of runs is known once there is one; asking for it starts a process.
-    tracking = side.submit(tracking_address, project)
     stages = project.order.until(wish.until)
     released = [release_to(scratch, clients, stage, trained.model.version) for stage in stages]
     bad = drift = None
@@ -180,6 +178,8 @@ def _lifecycle(
 
         bad = show_bad_models(scratch, clients, data, trained.model.version)
         released = [release_to(scratch, clients, stage, trained.model.version) for stage in stages]
+    # The link works for some minutes only; asking for it starts a process.
+    pages = side.submit(pages_link, project)
     called = [each for each in stages if each == wish.until or project.settings.stage(each).serving == BATCH]
     scored = {stage: _scored(project, clients, stage, trained.job) for stage in called}
     if wish.drift:
@@ -196,7 +196,7 @@ def _lifecycle(
         bad=bad,
         drift=drift,
         scratch=scratch.project.root,
-        tracking=tracking.result(),
+        pages=pages.result(),
         seconds=time.monotonic() - begun,
     )
 

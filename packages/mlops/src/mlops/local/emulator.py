@@ -50,14 +50,16 @@ class EmulatorResult(Result):
     sentence: str
     state: Path
     hint: str = ""
+    pages: str = ""
 
     def document(self) -> dict[str, Any]:
-        """The message, and the folder of its state."""
-        return {"message": self.sentence, "state": str(self.state)}
+        """The message, the folder of its state, and a link to the MLflow pages if it runs."""
+        return {"message": self.sentence, "state": str(self.state), **({"pages": self.pages} if self.pages else {})}
 
     def blocks(self) -> Sequence[Block]:
-        """The message, and what to do next."""
-        return [Line(self.sentence, "good"), *([Line(self.hint)] if self.hint else [])]
+        """The message, a link to the MLflow pages if it runs, and what to do next."""
+        pages = [Line(f"MLflow: {self.pages} (works once, within 10 minutes)")] if self.pages else []
+        return [Line(self.sentence, "good"), *pages, *([Line(self.hint)] if self.hint else [])]
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,9 @@ def reset(project: Project) -> None:
     _run_emulator(project, "reset", "--yes")
 
 
-def tracking_address(project: Project) -> str | None:
-    """The address of the MLflow pages; None if nothing serves them."""
-    return json.loads(_run_emulator(project, "status", "--json"))["mlflow"]
+def pages_link(project: Project) -> str:
+    """A link to the MLflow pages that works once. Raises MachineError if the workspace is not running."""
+    return json.loads(_run_emulator(project, "status", "--json"))["pages"]
 
 
 def variables(project: Project, *options: str) -> Variables:

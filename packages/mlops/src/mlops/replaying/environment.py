@@ -62,7 +62,8 @@ def step_environment(
         if (name in _NAMES or name.startswith(_PREFIXES)) and name not in _OWN
     }
     path = _path(shell.get("PATH", os.defpath))
-    request_log = install(scratch / "programs", remote, keep_az=against_azure, path=path)
+    extensions = Path(shell.get(_EXTENSIONS_VARIABLE) or Path(shell.get("HOME", "~"), _EXTENSIONS).expanduser())
+    request_log = install(scratch / "programs", remote, keep_az=against_azure, path=path, extensions=extensions)
     variables |= {
         "PATH": os.pathsep.join([str(request_log.parent), str(create_environment(scratch / "python")), path]),
         "GIT_SSH": str(request_log.with_name("ssh")),
@@ -111,6 +112,9 @@ def create_environment(folder: Path) -> Path:
 
 
 _LOGIN_PROGRAM: Final = "az"
+_EXTENSIONS_VARIABLE: Final = "AZURE_EXTENSION_DIR"
+_EXTENSIONS: Final = Path(".azure/cliextensions")
+_WORKSPACE_EXTENSION: Final = "ml"
 _STARTER: Final = '#!/bin/sh\nexec {python} -I -S {script} {settings} {program} "$@"\n'
 # Git runs one of two programs on the remote host, which is this machine.
 _SSH: Final = """#!/bin/sh
@@ -127,10 +131,11 @@ _GIT_CONFIG: Final = '[url "{address}"]\n\tinsteadOf = {web}.git\n\tinsteadOf = 
 _SCRIPT: Final = Path(__file__).with_name("fake_program.py")
 
 
-def install(folder: Path, remote: Remote, *, keep_az: bool, path: str) -> Path:
+def install(folder: Path, remote: Remote, *, keep_az: bool, path: str, extensions: Path) -> Path:
     """Install the fakes in a new folder, with a git configuration that uses them; return the request log.
 
-    With `keep_az`, other requests to `az` go to the real one on `path`: a login needs it.
+    With `keep_az`, other requests to `az` go to the real one on `path`: a login needs it. Otherwise those about
+    workspaces do, if it has the extension for them in `extensions`, and only against a workspace on this machine.
     """
     folder.mkdir(mode=_MODE)
     request_log = folder / "requests.jsonl"
@@ -140,7 +145,12 @@ def install(folder: Path, remote: Remote, *, keep_az: bool, path: str) -> Path:
         for replay in filter(None, (host.replay() for host in HOSTS))
     }
     real = {_LOGIN_PROGRAM: shutil.which(_LOGIN_PROGRAM, path=path)} if keep_az else {}
-    facts = {"request_log": str(request_log), "real": real, "replies": replies}
+    facts = {
+        "request_log": str(request_log),
+        "real": real,
+        "azure_cli": None if keep_az else _azure_cli(path, extensions),
+        "replies": replies,
+    }
     settings.write_text(json.dumps(facts), encoding="utf-8")
     for program in replies:
         words = {"python": sys.executable, "script": _SCRIPT, "settings": settings, "program": program}
@@ -149,6 +159,13 @@ def install(folder: Path, remote: Remote, *, keep_az: bool, path: str) -> Path:
     config = _GIT_CONFIG.format(address=remote.ssh_url, web=remote.address.url)
     (folder / "gitconfig").write_text(config, encoding="utf-8")
     return request_log
+
+
+def _azure_cli(path: str, extensions: Path) -> dict[str, str] | None:
+    program = shutil.which(_LOGIN_PROGRAM, path=path)
+    if program is None or not (extensions / _WORKSPACE_EXTENSION).is_dir():
+        return None
+    return {"program": program, "extensions": str(extensions)}
 
 
 def logged_requests(file: Path) -> Iterable[str]:

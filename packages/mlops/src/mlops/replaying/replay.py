@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,11 +21,11 @@ from mlops.replaying.source import Checkout, EventOptions, Source, event
 from workflow_replay.approvals import approvals
 from workflow_replay.cancellation import Cancellation
 from workflow_replay.display import display
-from workflow_replay.effects import Effects, with_variables
-from workflow_replay.errors import ReplayError
+from workflow_replay.effects import Effects, no_op, with_variables
+from workflow_replay.errors import Limit, ReplayError, Unreplayable, WorkflowError
 from workflow_replay.events import Event
 from workflow_replay.host_environment import HostEnvironment
-from workflow_replay.result import JobRun, Run, commands, document, simulated
+from workflow_replay.result import JobRun, Run, commands, document, limits, simulated
 
 # Settings of the repository that a login requires; any text will do, as no token is issued.
 _IDENTITY: Final = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
@@ -33,7 +34,11 @@ _PLACEHOLDER: Final = "replayed"
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """Options of the command, except those of the event."""
+    """Options of the command, except those of the event.
+
+    `group_variables` and `group_secrets` are keyed by variable group, or by environment on GitHub; the actions and
+    tasks in `without_effect` do nothing.
+    """
 
     ref: str | None = None
     since: str | None = None
@@ -42,6 +47,9 @@ class ReplayOptions:
     rejected: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    group_variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    group_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    without_effect: tuple[str, ...] = ()
     against_azure: bool = False
     every_line: bool = False
 
@@ -101,7 +109,9 @@ def _run(replay: _Replay, path: str, happened: Event, options: ReplayOptions, ca
             environ=replay.environment.variables,
             variables={**identity, **options.variables},
             secrets=options.secrets,
-            effects=Effects({ci.login_step: login}),
+            environment_variables=options.group_variables,
+            environment_secrets=options.group_secrets,
+            effects=Effects({**dict.fromkeys(options.without_effect, no_op), ci.login_step: login}),
             approvals=approvals(only=options.approved, reject=options.rejected),
             listener=listener,
             cancellation=cancellation,
@@ -114,8 +124,23 @@ def _run(replay: _Replay, path: str, happened: Event, options: ReplayOptions, ca
         )
         try:
             return ci.run(replay.source.repository, path, happened, host)
+        except Unreplayable as error:
+            message = f"a replay cannot run this file, which may be right: {error.message}"
+            raise InputError(message, _way_out(error.limit)) from error
         except ReplayError as error:
-            raise InputError(error.message, error.advice or f"Correct {path}.") from error
+            otherwise = f"Correct {path}." if isinstance(error, WorkflowError) else "Check the options of the event."
+            raise InputError(error.message, error.advice or otherwise) from error
+
+
+def _way_out(limit: Limit) -> str:
+    match limit.needs:
+        case "effect":
+            return f"If nothing later needs what it does: --does-nothing {shlex.quote(limit.name)}"
+        case "group":
+            group = f"--var-of {shlex.quote(limit.name + ':')}"
+            return f"Give its variables: {group}NAME=VALUE, or if it has none: {group}"
+        case _:
+            return limit.advice or "Test it on the service; the rest of the file can be replayed."
 
 
 def _introduction(replay: _Replay, options: ReplayOptions) -> list[str]:
@@ -145,7 +170,9 @@ class ReplayResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """0 if the run succeeded, or if the event does not trigger it; else 1."""
+        """0 if all of the run was replayed and succeeded, or if the event does not trigger it; else 1."""
+        if limits(self.run):
+            return 1
         return 0 if not self.run.triggered or self.run.conclusion in ("success", "skipped") else 1
 
     def document(self) -> dict[str, Any]:
@@ -176,6 +203,10 @@ class ReplayResult(Result):
             *(Line(f"requested from the git host: {words}") for words in self.requests),
             *(Line(f"simulated: {name}", "hint") for name in simulated(run)),
             *(Line(sentence, "hint") for sentence in self.limitations),
+            *(
+                Line(f"cannot be replayed: {limit.location}: {limit.message}. {_way_out(limit)}", "bad")
+                for limit in limits(run)
+            ),
             Line(
                 f"{run.conclusion}: {len(commands(run))} commands ran in {run.seconds:.1f} s",
                 tones.get(run.conclusion, "bad"),

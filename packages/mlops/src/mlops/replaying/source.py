@@ -191,6 +191,30 @@ def pairs(words: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
+def by_group(words: Sequence[str], option: str) -> dict[str, dict[str, str]]:
+    """Parse GROUP:NAME=VALUE; `GROUP:` alone is a group without variables. Raises InputError for anything else."""
+    found: dict[str, dict[str, str]] = {}
+    for word in words:
+        group, colon, pair = word.rpartition(":") if word.endswith(":") else word.partition(":")
+        if not colon or not group:
+            raise InputError(
+                f"{option} {word!r} is not of the form GROUP:NAME=VALUE", f"Use {option} GROUP:NAME=VALUE."
+            )
+        found.setdefault(group, {}).update(pairs([pair], option) if pair else {})
+    return found
+
+
+def secrets_by_group(words: Sequence[str], option: str) -> dict[str, dict[str, str]]:
+    """Parse GROUP:NAME, with the value of the environment variable NAME. Raises InputError for anything else."""
+    found: dict[str, dict[str, str]] = {}
+    for word in words:
+        group, colon, name = word.rpartition(":")
+        if not colon or not group or not name:
+            raise InputError(f"{option} {word!r} is not of the form GROUP:NAME", f"Use {option} GROUP:NAME.")
+        found.setdefault(group, {}).update(from_shell([name]))
+    return found
+
+
 def from_shell(names: Sequence[str]) -> dict[str, str]:
     """Environment variables by name. Raises InputError if one is not set."""
     missing = [name for name in names if name not in os.environ]

@@ -22,6 +22,11 @@ from model_package.schema_file import SchemaFile
 from model_package.tasks import use_extensions
 
 Serving = Literal["managed", "kubernetes", "batch"]
+HouseRule = Literal[
+    "semantic-version", "unused-input", "unused-output", "plain-value", "repeated-key", "recorded-version", "pins",
+    "licence", "pre-release",
+]  # fmt: skip
+Level = Literal["error", "warning", "off"]
 MANAGED: Final[Serving] = "managed"
 KUBERNETES: Final[Serving] = "kubernetes"
 # Files only: the stage has a batch endpoint, and no online one.
@@ -209,13 +214,17 @@ class Stage(Part):
 
 
 class Settings(YamlFile):
-    """The content of project.yml. `stages` are in the order in which models move through them."""
+    """The content of project.yml. `stages` are in the order in which models move through them.
+
+    `checks` says how strict `mlops check` is about rules of the house, which Azure does not have.
+    """
 
     name: ProjectName
     model: AssetName
     data: AssetName
     registry: WorkspaceName
     stages: Annotated[tuple[Stage, ...], Field(strict=False)]
+    checks: Mapping[HouseRule, Level] = Field(default_factory=dict)
 
     @field_validator("stages", mode="before")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -12,7 +12,7 @@ from threading import Semaphore
 
 from workflow_replay.azure.builtin_tasks import BUILTIN_TASKS
 from workflow_replay.azure.expressions.functions import formatted
-from workflow_replay.azure.pipeline.model import Job, Pipeline, Step
+from workflow_replay.azure.pipeline.model import Pipeline
 from workflow_replay.azure.pipeline.reading import pipeline as read_pipeline
 from workflow_replay.azure.pipeline.reading import triggers as read_triggers
 from workflow_replay.azure.pipeline.triggers import BuildValidation, Decision
@@ -22,12 +22,10 @@ from workflow_replay.azure.stages.stage_runner import run_stages
 from workflow_replay.azure.state.predefined_variables import RunFacts, run_variables
 from workflow_replay.azure.state.results import conclusion
 from workflow_replay.azure.state.session import Session
-from workflow_replay.azure.steps.shells import NATIVE_TASKS
 from workflow_replay.azure.templates.expansion import expand, expand_triggers
 from workflow_replay.cancellation import Cancellation
 from workflow_replay.common.git import Repository
 from workflow_replay.common.scratch import scratch_folder
-from workflow_replay.effects import Effects
 from workflow_replay.errors import ParameterMissing
 from workflow_replay.events import Event
 from workflow_replay.host_environment import HostEnvironment
@@ -64,8 +62,9 @@ def replay(
     project; `host.environment_variables` and `host.environment_secrets` are keyed by variable group. If the event does
     not trigger the pipeline, the run has `triggered` False and a reason.
 
-    Raises WorkflowError for a file that the service would reject, UnknownStep for a task without a declared effect,
-    EventError and RepositoryError. A failure of the run itself is its conclusion, not an exception.
+    Raises WorkflowError for a file that the service would reject, Unreplayable for a template of another repository or
+    an unknown variable group of the whole file, EventError and RepositoryError. A failure of the run itself is its
+    conclusion, not an exception; so is what a replay cannot do, at the step or job that needs it.
     """
     host = host or HostEnvironment()
     return _replay(repository, file, build_run_context(repository, event, policy), host)
@@ -110,7 +109,6 @@ def _replay(repository: Path, file: str, run_context: RunContext, host: HostEnvi
     if not decision.starts:
         return _not_started(name, file, decision, host)
     effects = BUILTIN_TASKS.updated(host.effects)
-    _check_tasks(pipeline, effects)
     # The variables of a triggering resource are known only after the decision.
     facts = replace(facts, extra={**facts.extra, **run_context.variables})
     if run_context.from_fork:
@@ -134,7 +132,7 @@ def _without_secrets(host: HostEnvironment) -> HostEnvironment:
 
 def _run(session: Session) -> Run:
     started = time.monotonic()
-    session.check_groups()
+    session.check_groups(session.pipeline.variables)
     pipeline, listener = session.pipeline, session.listener
     jobs = tuple(job_id(stage, job.name) for stage in pipeline.stages for job in stage.jobs)
     listener.run_planned(session.run_name, jobs)
@@ -191,19 +189,3 @@ def _number(pattern: str, facts: RunFacts) -> str:
 
 def _first_revision(match: re.Match[str]) -> str:
     return "1".zfill(len(match.group()))
-
-
-def _check_tasks(pipeline: Pipeline, effects: Effects) -> None:
-    """Raise UnknownStep if a task has no declared effect."""
-    for stage in pipeline.stages:
-        for job in stage.jobs:
-            for step in _steps(job):
-                name = step.subject.partition("@")[0]
-                if step.kind == "task" and name.lower() not in NATIVE_TASKS:
-                    effects.find(name, str(step.location))
-
-
-def _steps(job: Job) -> Iterator[Step]:
-    yield from job.steps
-    for steps in job.hooks.steps.values() if job.hooks else ():
-        yield from steps

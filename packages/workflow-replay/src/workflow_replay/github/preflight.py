@@ -1,4 +1,4 @@
-"""Checks before a run: called workflows exist, permissions suffice, every third-party action has an effect."""
+"""Checks before a run: called workflows exist, and permissions suffice."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from workflow_replay.common.git import Repository
-from workflow_replay.effects import Effects
-from workflow_replay.errors import EventError, UnknownStep, WorkflowError
+from workflow_replay.errors import EventError, WorkflowError
 from workflow_replay.github.definition.loading import read_workflow
-from workflow_replay.github.definition.model import WORKFLOW_CALL, Job, Workflow
+from workflow_replay.github.definition.model import LOCAL, WORKFLOW_CALL, Job, Workflow
 from workflow_replay.github.definition.permissions import excess, granted
 
 FOLDER: Final = ".github/workflows"
-_LOCAL: Final = "./"
 
 
 def load(repository: Repository, commit: str, file: str) -> Workflow:
@@ -25,45 +23,38 @@ def load(repository: Repository, commit: str, file: str) -> Workflow:
 
 
 def called_workflows(repository: Repository, commit: str, workflow: Workflow) -> dict[str, Workflow]:
-    """All workflows that this one calls, directly or indirectly, by their path in `uses`."""
+    """All workflows of the repository that this one calls, directly or indirectly, by their path in `uses`."""
     found: dict[str, Workflow] = {}
     waiting = [workflow]
     while waiting:
         caller = waiting.pop()
         for job in caller.jobs.values():
-            if job.uses is None or job.uses in found:
+            if job.uses is None or job.uses in found or not job.uses.startswith(LOCAL):
                 continue
             found[job.uses] = _called(repository, commit, caller, job)
             waiting.append(found[job.uses])
     return found
 
 
-def check(workflow: Workflow, called: Mapping[str, Workflow], ceiling: Mapping[str, str], effects: Effects) -> None:
-    """Check permissions and effects before anything runs.
+def check(workflow: Workflow, called: Mapping[str, Workflow], ceiling: Mapping[str, str]) -> None:
+    """Check permissions before anything runs; `ceiling` is the most that the workflow may be granted.
 
-    `ceiling` is the most that the workflow may be granted. Raises WorkflowError and UnknownStep.
+    Raises WorkflowError.
     """
     for job in workflow.jobs.values():
         scopes = granted(job.permissions, workflow.permissions, ceiling)
-        if job.uses is not None:
-            _check_nested(workflow, job, called[job.uses], scopes)
-            check(called[job.uses], called, scopes, effects)
-        for step in job.steps:
-            if step.uses is not None and not step.uses.startswith(_LOCAL):
-                effects.find(step.action_name, f"{workflow.file}:{step.line}")
+        inner = called.get(job.uses or "")
+        if inner is not None:
+            _check_nested(workflow, job, inner, scopes)
+            check(inner, called, scopes)
 
 
 def _called(repository: Repository, commit: str, caller: Workflow, job: Job) -> Workflow:
     uses = job.uses or ""
-    if not uses.startswith(_LOCAL):
-        raise UnknownStep(
-            f"{caller.file}:{job.line}: {uses} is a workflow of another repository",
-            "Only workflows of this repository can be replayed: uses: ./.github/workflows/….yml",
-        )
-    text = repository.read(commit, uses.removeprefix(_LOCAL))
+    text = repository.read(commit, uses.removeprefix(LOCAL))
     if text is None:
         raise WorkflowError(caller.file, job.line, f"the workflow {uses} does not exist")
-    workflow = read_workflow(text, uses.removeprefix(_LOCAL))
+    workflow = read_workflow(text, uses.removeprefix(LOCAL))
     if WORKFLOW_CALL not in workflow.triggers:
         raise WorkflowError(caller.file, job.line, f"{uses} cannot be called: it is not triggered by {WORKFLOW_CALL}")
     return workflow

@@ -39,8 +39,8 @@ def replay(repository: Path, file: str, event: Event, host: HostEnvironment | No
     """Replay a workflow file for an event in a repository (bare, or with a working tree).
 
     The file is read at the event's commit. If the event does not trigger the workflow, the run has `triggered` False
-    and a reason. Raises ReplayError for a file that GitHub would reject, for an impossible event, and for third-party
-    actions without a declared effect.
+    and a reason. Raises ReplayError for a file that GitHub would reject and for an impossible event. What a
+    replay cannot do, such as a third-party action without a declared effect, fails the step or job that needs it.
     """
     host = host or HostEnvironment()
     run_context = build_run_context(repository, event, host)
@@ -67,7 +67,7 @@ def _replay(repository: Path, workflow: Workflow, run_context: RunContext, host:
     called = called_workflows(source, run_context.commit, workflow)
     ceiling = default(host.default_permissions)
     effects = BUILTIN_ACTIONS.updated(host.effects)
-    check(workflow, called, ceiling, effects)
+    check(workflow, called, ceiling)
     with scratch_folder(host.scratch) as folder:
         session = Session(
             repository=repository.resolve(),

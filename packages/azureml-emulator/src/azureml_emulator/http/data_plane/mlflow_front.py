@@ -1,13 +1,13 @@
-"""MLflow as people and steps see it: plain HTTP on a port of its own, with MLflow's web pages and its REST API.
+"""MLflow as people and steps see it: its REST API by TLS with a token, and its web pages by plain HTTP with a cookie.
 
 The model registry is answered from the workspace. Everything else is passed to MLflow's server; what changes runs, the
-workspace hears. `http://…/<id of a workspace>` is the address for one workspace, and the bare one for the default.
+workspace hears. `https://…/<id of a workspace>` is the address for one workspace, and the bare one for the default.
 """
 
 from __future__ import annotations
 
 import re
-import socket
+import ssl
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,23 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from azureml_emulator.http.auth import check_bearer
+from azureml_emulator.http.data_plane.mlflow_pages import PROTECTION, MlflowPages
 from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
+from azureml_emulator.http.local_host import LOCAL_HOSTS
+from azureml_emulator.jobs.tracking.artifact_locations import check_locations
 from azureml_emulator.jobs.tracking.gateway import Gateway, api_route
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
-from azureml_emulator.kernel.errors import EmulatorError, Forbidden
+from azureml_emulator.kernel.errors import EmulatorError, Forbidden, Unauthorized
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope
 from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.resources.model_registry.versions import REGISTERED_ARTIFACTS
 from azureml_emulator.resources.scopes import Scopes
+from azureml_emulator.security.certificates import Certificates
+from azureml_emulator.security.page_access import PageAccess
+from azureml_emulator.security.tokens import Tokens
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
 
 _WORKSPACE = re.compile(
@@ -33,20 +41,27 @@ _WORKSPACE = re.compile(
     rf"/providers/{re.escape(PROVIDER)}/workspaces/(?P<w>[^/]+)(?P<rest>/.*)?$",
     re.IGNORECASE,
 )
-_ARTIFACTS = re.compile(r"^/api/2\.0/mlflow-artifacts/artifacts(?:/(?P<path>.*))?$")
-# These concern one connection, and the two sides have different ones.
-_HOP_BY_HOP = frozenset(
+_ARTIFACTS = re.compile(r"^/(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts(?:/(?P<path>.*))?$")
+# Files, which are passed on in pieces; everything else is JSON that is read first.
+_FILES = re.compile(r"^/(?:ajax-)?api/2\.0/(?:mlflow-artifacts/artifacts/.+|mlflow/upload-artifact)$")
+# These concern one connection, and the two sides have different ones; the secrets are the emulator's.
+_NOT_PASSED = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"}
+    | {"authorization", "cookie"}
 )
-_HOSTS = (LOOPBACK, "localhost")
 _READABLE = frozenset({"GET", "HEAD"})
+# MLflow prints this address as that of its pages.
+_HINT = (
+    "Programs need MLFLOW_TRACKING_TOKEN: `azureml-emulator env` prints it. For a browser, `azureml-emulator status` "
+    "and `mlops up` print a link."
+)
 _SHUTDOWN_SECONDS = 1.0
 _CHUNK_BYTES = 256 * 1024
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)
 
 
 class MlflowFront:
-    """The server of MLflow's public address."""
+    """The server of MLflow's two addresses."""
 
     def __init__(
         self,
@@ -57,6 +72,10 @@ class MlflowFront:
         scopes: Scopes,
         blobs: Blobs,
         default: Scope,
+        listeners: Listeners,
+        tokens: Tokens,
+        access: PageAccess,
+        certificates: Certificates,
     ) -> None:
         self._server = server
         self._gateway = gateway
@@ -65,14 +84,30 @@ class MlflowFront:
         self._scopes = scopes
         self._blobs = blobs
         self._default = default
+        self._listeners = listeners
+        self._tokens = tokens
+        self._access = access
+        self._pages = MlflowPages(access)
+        self._certificates = certificates
         self._runner: web.ServerRunner | None = None
 
     async def open(self) -> None:
-        """Listen on the port of last time, or on any free one."""
-        listening = socket.create_server((LOOPBACK, self._server.choose_port()))
+        """Listen on the ports of last time, or on any free ones."""
+        port, pages_port = self._server.last_ports()
+        programs = self._listeners.tcp("mlflow", port)
+        pages = self._listeners.tcp("mlflow pages", pages_port)
+        self._server.public = f"https://{LOOPBACK}:{programs.getsockname()[1]}"
+        self._server.pages = f"http://{LOOPBACK}:{pages.getsockname()[1]}{self._access.prefix}"
+        secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        secure.load_cert_chain(self._certificates.server, self._certificates.server_key)
         self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
-        await web.SockSite(self._runner, listening).start()
+        await web.SockSite(self._runner, programs, ssl_context=secure).start()
+        await web.SockSite(self._runner, pages).start()
+
+    def link(self) -> str:
+        """A new one-time link to the pages."""
+        return f"{self._server.pages.removesuffix(self._access.prefix)}{self._access.link()}"
 
     async def close(self) -> None:
         """Stop listening."""
@@ -81,14 +116,25 @@ class MlflowFront:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            return await self._answer(request)
+            _refuse_other_sites(request)
+            if request.secure:
+                self._check_token(request)
+                return await self._answer(request, request.rel_url.raw_path)
+            return self._pages.redeemed(request) or await self._answer(request, self._pages.path_of(request))
         except EmulatorError as error:
             answer = self._registry.refusal(error)
-            return web.json_response(answer.document, status=answer.status)
+            return web.json_response(answer.document, status=answer.status, headers=PROTECTION)
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        _refuse_other_sites(request)
-        scope, path = self._target(request.rel_url.raw_path)
+    def _check_token(self, request: web.BaseRequest) -> None:
+        try:
+            check_bearer(request.headers.get("Authorization", ""), self._tokens)
+        except Unauthorized as error:
+            raise Unauthorized(f"{error.message} {_HINT}", code=error.error_code) from error
+
+    async def _answer(self, request: web.BaseRequest, raw_path: str) -> web.StreamResponse:
+        scope, raw_path = self._target(raw_path)
+        # What MLflow's server will take it for.
+        path = unquote(raw_path)
         query = list(request.rel_url.query.items())
         route = api_route(path)
         if self._registry.answers(route):
@@ -97,14 +143,15 @@ class MlflowFront:
             return web.json_response(answer.document, status=answer.status)
         artifacts = _ARTIFACTS.match(path)
         if artifacts is not None:
-            named = unquote(artifacts["path"] or request.rel_url.query.get("path", "")).strip("/")
+            named = (artifacts["path"] or request.rel_url.query.get("path", "")).strip("/")
             if named.split("/")[0] == REGISTERED_ARTIFACTS:
                 return self._registered(request, named, is_list=not artifacts["path"])
         if self._gateway.is_interested(request.method, path) or self._gateway.answers_itself(path):
             self._scopes.require(scope)
-            reply = await self._gateway.exchange(scope, request.method, path, query, await _body(request))
+            body = self._gateway.with_run(scope, route, await _body(request), request.headers.get("Authorization"))
+            reply = await self._gateway.exchange(scope, request.method, path, query, body)
             return web.Response(body=reply.body, status=reply.status, content_type=reply.content_type)
-        return await self._passed_on(request, path)
+        return await self._passed_on(request, raw_path, is_file=_FILES.match(path) is not None)
 
     def _target(self, raw_path: str) -> tuple[Scope, str]:
         """The workspace that a request is for, and the path below its address."""
@@ -114,11 +161,14 @@ class MlflowFront:
         names = [unquote(match[name]) for name in "sgw"]
         return Scope(names[0], names[1], "workspaces", names[2]), match["rest"] or "/"
 
-    async def _passed_on(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+    async def _passed_on(self, request: web.BaseRequest, path: str, *, is_file: bool) -> web.StreamResponse:
+        if is_file:
+            body = request.content if request.can_read_body else None
+        else:
+            body = await _checked_body(request)
         address = await self._server.ready()
         query = request.rel_url.raw_query_string
         url = URL(f"{address}{path}{f'?{query}' if query else ''}", encoded=True)
-        body = request.content if request.can_read_body else None
         try:
             async with self._outgoing.session.request(
                 request.method,
@@ -128,7 +178,9 @@ class MlflowFront:
                 allow_redirects=False,
                 timeout=_NO_TIMEOUT,
             ) as answer:
-                reply = web.StreamResponse(status=answer.status, headers=_passed_headers(answer.headers))
+                reply = web.StreamResponse(
+                    status=answer.status, headers={**_passed_headers(answer.headers), **PROTECTION}
+                )
                 await reply.prepare(request)
                 async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
                     await reply.write(chunk)
@@ -161,10 +213,10 @@ class MlflowFront:
 
 def _refuse_other_sites(request: web.BaseRequest) -> None:
     """Raise Forbidden for what a web page of another site sends, also of one whose name was pointed at this machine."""
-    if request.url.host not in _HOSTS:
-        raise Forbidden(f"MLflow is served on {' and '.join(_HOSTS)} only, not on {request.host}.")
+    if request.headers.get("Host", "").partition(":")[0] not in LOCAL_HOSTS:
+        raise Forbidden(f"MLflow is served on {' and '.join(LOCAL_HOSTS)} only.")
     origin = request.headers.get("Origin")
-    if request.method not in _READABLE and origin is not None and URL(origin).host not in _HOSTS:
+    if request.method not in _READABLE and origin is not None and URL(origin).host not in LOCAL_HOSTS:
         raise Forbidden(f"Pages of {origin} cannot change what MLflow has.")
 
 
@@ -173,8 +225,14 @@ async def _body(request: web.BaseRequest) -> bytes:
     return await request.content.read()
 
 
+async def _checked_body(request: web.BaseRequest) -> bytes | None:
+    body = await _body(request)
+    check_locations(body)
+    return body or None
+
+
 def _passed_headers(headers: Any) -> dict[str, str]:
-    return {name: text for name, text in headers.items() if name.lower() not in _HOP_BY_HOP}
+    return {name: text for name, text in headers.items() if name.lower() not in _NOT_PASSED}
 
 
 def _described(path: Path) -> dict[str, Any]:

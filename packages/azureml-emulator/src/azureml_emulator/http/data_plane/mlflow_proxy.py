@@ -59,7 +59,7 @@ class MlflowProxy:
         query = [
             (key, inward(value) if key in _RUN_KEYS else value) for key, value in request.query_params.multi_items()
         ]
-        body = _translated(await request.body(), inward)
+        body = self._without_addresses(_translated(await request.body(), inward))
         route = api_route(rest)
         if self._registry.answers(route):
             answer = await self._registry.answer(scope, request.method, route, query, body)
@@ -81,8 +81,15 @@ class MlflowProxy:
 
     def _with_addresses(self, raw: bytes) -> bytes:
         """A reply with the addresses of artifacts, which clients by `azureml://` do not know how to find."""
-        address = f"{self._server.public}/api/2.0/mlflow-artifacts/artifacts/"
-        return raw.replace(MLFLOW_ARTIFACTS.encode(), address.encode())
+        return raw.replace(MLFLOW_ARTIFACTS.encode(), self._artifacts)
+
+    def _without_addresses(self, raw: bytes) -> bytes:
+        """The reverse, for what clients send back."""
+        return raw.replace(self._artifacts, MLFLOW_ARTIFACTS.encode())
+
+    @property
+    def _artifacts(self) -> bytes:
+        return f"{self._server.public}/api/2.0/mlflow-artifacts/artifacts/".encode()
 
     def _scope(self, request: Request, kind: ScopeKind) -> Scope:
         rest = request.path_params["rest"]

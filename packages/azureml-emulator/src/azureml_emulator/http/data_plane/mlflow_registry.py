@@ -14,6 +14,7 @@ from azureml_emulator.kernel.errors import (
     Forbidden,
     NotFound,
     NotModelled,
+    Unauthorized,
     Unavailable,
 )
 from azureml_emulator.kernel.resource_id import Scope
@@ -24,6 +25,7 @@ _CODES: tuple[tuple[type[EmulatorError], str, int], ...] = (
     (NotFound, "RESOURCE_DOES_NOT_EXIST", 404),
     (Conflict, "RESOURCE_ALREADY_EXISTS", 400),
     (BadRequest, "INVALID_PARAMETER_VALUE", 400),
+    (Unauthorized, "UNAUTHENTICATED", 401),
     (Forbidden, "PERMISSION_DENIED", 403),
     (NotModelled, "NOT_IMPLEMENTED", 501),
     (Unavailable, "TEMPORARILY_UNAVAILABLE", 503),

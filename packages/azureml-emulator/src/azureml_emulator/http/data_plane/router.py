@@ -76,8 +76,13 @@ class ScoringRouter:
         given: dict[bytes, bytes] = dict(scope["headers"])
         request_id = given.get(REQUEST_ID) or _new_request_id()
         try:
+            scheme, _, credential = given.get(b"authorization", b"").partition(b" ")
+            if scheme.lower() != b"bearer" or not credential:
+                # Ahead of anything else, so that nobody without a key finds out which endpoints there are.
+                message = "The request has no key or token: send the header 'Authorization: Bearer <key>'."
+                raise RouterError(401, "Unauthorized", message, _CHALLENGE)
             endpoint, target = self._find(scope)
-            self._authorize(endpoint, given.get(b"authorization", b""))
+            self._authorize(endpoint, credential)
             deployment = _choose(endpoint, given.get(_DEPLOYMENT_HEADER), self._chance)
             body = await _read_body(receive, given)
             if body is None:
@@ -112,11 +117,7 @@ class ScoringRouter:
         query: bytes = scope["query_string"]
         return endpoint, b"/%b?%b" % (rest, query) if query else b"/" + rest
 
-    def _authorize(self, endpoint: Endpoint, header: bytes) -> None:
-        scheme, _, credential = header.partition(b" ")
-        if scheme.lower() != b"bearer" or not credential:
-            message = "The request has no key or token: send the header 'Authorization: Bearer <key>'."
-            raise RouterError(401, "Unauthorized", message, _CHALLENGE)
+    def _authorize(self, endpoint: Endpoint, credential: bytes) -> None:
         if endpoint.auth_mode == AUTH_MODES["key"]:
             # Compared with every key, so that the time does not depend on which one matches.
             if not sum(hmac.compare_digest(credential, key) for key in endpoint.keys):

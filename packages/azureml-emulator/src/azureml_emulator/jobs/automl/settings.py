@@ -19,13 +19,23 @@ from azureml_emulator.jobs.definitions.automl import (
     AutomlSettings,
 )
 from azureml_emulator.jobs.definitions.sweep import Sampling, SweepSettings
-from azureml_emulator.jobs.definitions.wire import bool_of, field_of, refuse, seconds
+from azureml_emulator.jobs.definitions.wire import (
+    bool_of,
+    field_of,
+    in_snake_case,
+    number,
+    refuse,
+    seconds,
+    whole_number,
+)
 from azureml_emulator.kernel.errors import NotModelled
 
 _DEFAULT_METRICS = {CLASSIFICATION: "AUC_weighted", "regression": "normalized_root_mean_squared_error"}
 _MOST_TRIALS, _DEFAULT_TRIALS = 1000, 1000
 _DEFAULT_SECONDS, _DEFAULT_TRIAL_SECONDS = 6 * 3600.0, 30 * 60.0
 _MINUTE = 60.0
+# As many as there are.
+_ALL_CORES = -1
 _OFF, _AUTO = "off", "auto"
 _PURPOSES = {"numeric": NUMERIC, "categorical": CATEGORICAL, "categoricalhash": CATEGORICAL}
 _INSTEAD = "Train it with a command job of your own, or submit it to Azure."
@@ -39,14 +49,14 @@ def read_automl(given: Mapping[str, Any]) -> SweepSettings:
     task = _task(str(_field(given, "taskType") or given.get("task") or ""))
     limits = _field(given, "limitSettings") or given.get("limits") or {}
     settings = _settings(task, given, limits)
-    total = _count(field_of(limits, "maxTrials"), _DEFAULT_TRIALS, "max_trials")
+    total = _count(limits, "maxTrials", _DEFAULT_TRIALS)
     return SweepSettings(
         space={},
         sampling=Sampling("random", sobol=False, seed=None, log_base=1.0),
         metric=settings.metric,
         maximize=settings.maximize,
         max_trials=total,
-        max_concurrent=min(_count(field_of(limits, "maxConcurrentTrials"), 1, "max_concurrent_trials"), total),
+        max_concurrent=min(_count(limits, "maxConcurrentTrials", 1), total),
         timeout=_limit(limits, "timeout", _DEFAULT_SECONDS),
         trial_timeout=_limit(limits, "trialTimeout", _DEFAULT_TRIAL_SECONDS),
         policy=None,
@@ -64,9 +74,11 @@ def _settings(task: str, given: Mapping[str, Any], limits: Mapping[str, Any]) ->
     metric = _metric(task, _field(given, "primaryMetric"))
     training = _field(given, "trainingSettings") or given.get("training") or {}
     algorithms, notes = _algorithms(task, training)
+    if whole_number(_field(limits, "maxNodes"), 1, "limits.max_nodes") > 1:
+        notes.append("max_nodes has no effect: every trial runs on this machine.")
     featurization = _field(given, "featurizationSettings") or given.get("featurization") or {}
-    exit_score = field_of(dict(limits), "exitScore")
-    cores = field_of(dict(limits), "maxCoresPerTrial")
+    exit_score = _field(limits, "exitScore")
+    cores = whole_number(_field(limits, "maxCoresPerTrial"), 1, "limits.max_cores_per_trial", _ALL_CORES)
     return AutomlSettings(
         task=task,
         metric=metric,
@@ -79,9 +91,9 @@ def _settings(task: str, given: Mapping[str, Any], limits: Mapping[str, Any]) ->
         test_size=_share(_field(given, "testDataSize"), "test_data_size"),
         featurize=str(featurization.get("mode") or _AUTO).lower() != _OFF,
         purposes=tuple(_purposes(featurization)),
-        exit_score=None if exit_score is None else _number(exit_score, "exit_score"),
+        exit_score=None if exit_score is None else number(exit_score, 0, "limits.exit_score"),
         early_termination=bool_of(field_of(dict(limits), "enableEarlyTermination"), default=True),
-        cores=max(int(_number(cores or 1, "max_cores_per_trial")), 1),
+        cores=max(cores, 1),
         notes=tuple(notes),
     )
 
@@ -167,36 +179,28 @@ def _folds(given: Any) -> int | None:
     value = given.get("value") if isinstance(given, dict) else given
     if value is None or str(value).lower() == _AUTO:
         return None
-    if not str(value).isdigit() or not 2 <= int(value) <= 100:
-        raise refuse(f"n_cross_validations must be 'auto' or from 2 to 100, not {value}.", "nCrossValidations")
-    return int(value)
+    return whole_number(value, 0, "n_cross_validations", 2, 100)
 
 
 def _share(given: Any, name: str) -> float | None:
-    share = _number(given or 0, name)
+    share = number(given, 0, name)
     if not 0 <= share < 1:
         raise refuse(f"{name} must be a share of the training data from 0 to 1, not {given}.", name)
     return share or None
 
 
-def _number(given: Any, name: str) -> float:
-    try:
-        return float(given)
-    except (TypeError, ValueError) as error:
-        raise refuse(f"{name} must be a number, not '{given}'.", f"limits.{name}") from error
-
-
-def _count(given: Any, default: int, name: str) -> int:
-    count = default if given is None else int(_number(given, name))
-    if not 1 <= count <= _MOST_TRIALS:
-        raise refuse(f"{name} must be from 1 to {_MOST_TRIALS}, not {given}.", f"limits.{name}")
-    return count
+def _count(limits: Mapping[str, Any], name: str, default: int, most: int = _MOST_TRIALS) -> int:
+    return whole_number(_field(limits, name), default, f"limits.{in_snake_case(name)}", 1, most)
 
 
 def _limit(limits: Mapping[str, Any], name: str, default: float) -> float:
     """A limit in seconds: a job sends a duration, a node minutes."""
     minutes = field_of(dict(limits), f"{name}Minutes")
-    given = field_of(dict(limits), name) if minutes is None else _number(minutes, name) * _MINUTE
+    given = (
+        field_of(dict(limits), name)
+        if minutes is None
+        else number(minutes, 0, f"limits.{in_snake_case(name)}_minutes") * _MINUTE
+    )
     limit = seconds(given, f"limits.{name}")
     if limit is not None and limit <= 0:
         raise refuse(f"The {name} of AutoML must be above 0.", f"limits.{name}")

@@ -5,6 +5,7 @@ Pipeline nodes use snake_case (job_input_type) where jobs use camelCase (jobInpu
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -23,9 +24,13 @@ def refuse(message: str, target: str | None = None) -> BadRequest:
 
 def field_of(document: dict[str, Any], name: str) -> Any:
     """A field in camelCase or in snake_case, or None."""
-    snake = re.sub(r"([A-Z])", r"_\1", name).lower()
     value = document.get(name)
-    return document.get(snake) if value is None else value
+    return document.get(in_snake_case(name)) if value is None else value
+
+
+def in_snake_case(name: str) -> str:
+    """A field's name as pipeline nodes and authors spell it."""
+    return re.sub(r"([A-Z])", r"_\1", name).lower()
 
 
 def read_input(name: str, value: Any) -> Literal | Data:
@@ -64,17 +69,29 @@ def seconds(value: Any, target: str) -> float | None:
         raise refuse(f"{error}.", target) from error
 
 
-def whole_number(value: Any, default: int, where: str, minimum: int = 1) -> int:
-    """A whole number, also as text; None is the default. Raises BadRequest for one below the minimum."""
+def number(value: Any, default: float, where: str, minimum: float = -math.inf) -> float:
+    """A finite number, also as text; None is the default. Raises BadRequest for anything else, or below the minimum."""
+    if value is None:
+        return float(default)
+    try:
+        found = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found) or found < minimum:
+        bound = "" if math.isinf(minimum) else f" of at least {minimum:g}"
+        raise refuse(f"'{where}': '{value}' must be a number{bound}.", where)
+    return found
+
+
+def whole_number(value: Any, default: int, where: str, minimum: int = 1, maximum: int | None = None) -> int:
+    """A whole number in a range, also as text; None is the default. Raises BadRequest for anything else."""
     if value is None:
         return default
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = minimum - 1
-    if number < minimum:
-        raise refuse(f"'{where}': '{value}' must be an integer of at least {minimum}.", where)
-    return number
+    found = number(value, default, where)
+    if found % 1 or found < minimum or (maximum is not None and found > maximum):
+        bounds = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+        raise refuse(f"'{where}': '{value}' must be an integer {bounds}.", where)
+    return int(found)
 
 
 def check_literal(text: str, declared: dict[str, Any], where: str) -> None:

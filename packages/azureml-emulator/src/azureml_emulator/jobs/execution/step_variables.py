@@ -46,6 +46,9 @@ def tracking_variables(address: str, run: str, experiment: str) -> dict[str, str
     return {
         "MLFLOW_TRACKING_URI": address,
         "MLFLOW_RUN_ID": run,
+        # Sent with every request. MLflow 3 does not say to which run a model belongs that is logged outside of
+        # `start_run`, and this tells the emulator.
+        "MLFLOW_TRACKING_TOKEN": run,
         "MLFLOW_EXPERIMENT_NAME": experiment,
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }

@@ -31,7 +31,10 @@ _STEP_OUTPUT = re.compile(r"^([\w-]+)\.outputs\.([\w-]+)$")
 
 @dataclass(frozen=True)
 class Frame:
-    """The scope of one pipeline: the job itself (no parent), or a pipeline component that a node runs."""
+    """The scope of one pipeline: the job itself (no parent), or a pipeline component that a node runs.
+
+    `declared` has the inputs of a pipeline component, None where the steps are the job's own.
+    """
 
     prefix: str
     jobs: dict[str, Any]
@@ -39,6 +42,23 @@ class Frame:
     node: dict[str, Any]
     outputs: dict[str, Any]
     declared: dict[str, Any] | None = None
+
+
+def root_frame(properties: dict[str, Any], find_component: FindComponent) -> Frame:
+    """The scope of a pipeline job: its own steps, or those of the registered pipeline that it runs as a whole."""
+    jobs = properties.get("jobs") or {}
+    outputs = {name: value or {} for name, value in (properties.get("outputs") or {}).items()}
+    component = arm_id(properties.get("componentId"))
+    if jobs or component is None:
+        return Frame("", jobs, None, {}, outputs)
+    specification = find_component(component)
+    if specification.get("type") != PIPELINE:
+        raise refuse(f"'{component}' is not a pipeline component, which a pipeline job needs.", "componentId")
+    declared, written = specification.get("inputs") or {}, specification.get("outputs") or {}
+    refuse_unknown(PIPELINE, "input", properties.get("inputs") or {}, declared)
+    refuse_unknown(PIPELINE, "output", outputs, written)
+    unnamed = {name: {} for name in written if name not in outputs}
+    return Frame("", specification.get("jobs") or {}, None, {}, {**outputs, **unnamed}, declared)
 
 
 class Bindings:
@@ -136,15 +156,15 @@ class Bindings:
         return self._of_job(frame, where, output[1], output[2])
 
     def _parent_input(self, frame: Frame, where: str, name: str) -> Source | None:
-        if frame.parent is None:
-            if name not in self._inputs:
-                raise refuse(f"{where}: the pipeline has no input '{name}'.{known(self._inputs)}", where)
+        if frame.parent is None and name in self._inputs:
             return self._inputs[name]
-        declared = frame.declared or {}
+        if frame.declared is None:
+            raise refuse(f"{where}: the pipeline has no input '{name}'.{known(self._inputs)}", where)
+        declared = frame.declared
         if name not in declared:
             raise refuse(f"{where}: the pipeline component has no input '{name}'.{known(declared)}", where)
         given = frame.node.get("inputs") or {}
-        if name in given:
+        if frame.parent is not None and name in given:
             return self.bound(frame.parent, where, given[name])
         specification = declared[name] or {}
         if specification.get("default") is not None:

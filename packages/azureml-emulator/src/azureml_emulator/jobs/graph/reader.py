@@ -51,6 +51,7 @@ from azureml_emulator.jobs.graph.bindings import (
     known,
     parent_output,
     refuse_unknown,
+    root_frame,
 )
 from azureml_emulator.jobs.graph.checks import check_bindings, check_references, in_order, needs_value
 from azureml_emulator.jobs.graph.control_flow import ControlFlowReader
@@ -70,8 +71,7 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
     Raises BadRequest for a job that cannot run, NotModelled for an unsupported type of step.
     """
     inputs = {name: read_input(name, value) for name, value in (properties.get("inputs") or {}).items()}
-    outputs = {name: value or {} for name, value in (properties.get("outputs") or {}).items()}
-    root = Frame("", properties.get("jobs") or {}, None, {}, outputs)
+    root = root_frame(properties, find_component)
     reader = _Reader(Bindings(find_component, inputs))
     steps = reader.gated({step.name: step for step in reader.steps(root)})
     if not steps and not reader.nested:

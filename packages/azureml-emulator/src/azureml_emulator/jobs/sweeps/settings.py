@@ -17,7 +17,15 @@ from azureml_emulator.jobs.definitions.sweep import (
     SamplingKind,
     SweepSettings,
 )
-from azureml_emulator.jobs.definitions.wire import bool_of, field_of, refuse, seconds
+from azureml_emulator.jobs.definitions.wire import (
+    bool_of,
+    field_of,
+    in_snake_case,
+    number,
+    refuse,
+    seconds,
+    whole_number,
+)
 from azureml_emulator.jobs.sweeps.search_space import CHOICE, QUNIFORM, UNIFORM, axes, read_space
 
 SWEEP = "sweep"
@@ -37,14 +45,14 @@ def read_sweep_settings(given: dict[str, Any], declared: Mapping[str, Any]) -> S
     if not metric or goal not in _GOALS:
         raise refuse("A sweep needs an objective: a primary_metric, and the goal maximize or minimize.", "objective")
     limits = field_of(given, "limits") or {}
-    total = _count(field_of(limits, "maxTotalTrials"), _MOST_TRIALS, "max_total_trials")
+    total = _count(limits, "maxTotalTrials", _MOST_TRIALS)
     return SweepSettings(
         space=space,
         sampling=sampling,
         metric=str(metric),
         maximize=goal == "maximize",
         max_trials=total,
-        max_concurrent=min(_count(field_of(limits, "maxConcurrentTrials"), total, "max_concurrent_trials"), total),
+        max_concurrent=min(_count(limits, "maxConcurrentTrials", total), total),
         timeout=_limit(field_of(limits, "timeout"), "timeout"),
         trial_timeout=_limit(field_of(limits, "trialTimeout"), "trial_timeout"),
         policy=_policy(field_of(given, "earlyTermination")),
@@ -84,18 +92,16 @@ def _sampling(given: Any, space: Mapping[str, Distribution]) -> Sampling:
     rule = str(named.get("rule") or "random").lower()
     if rule not in {"random", "sobol"}:
         raise refuse(f"Unknown rule '{rule}' of random sampling. There are: random, sobol.", "samplingAlgorithm.rule")
-    seed = named.get("seed")
-    return Sampling(kind, rule == "sobol", None if seed is None else int(seed), _base(named.get("logbase")))
+    given_seed = named.get("seed")
+    seed = None if given_seed is None else whole_number(given_seed, 0, "samplingAlgorithm.seed", 0)
+    return Sampling(kind, rule == "sobol", seed, _base(named.get("logbase")))
 
 
 def _base(given: Any) -> float:
     if given is None or str(given).lower() == "e":
         return math.e
-    try:
-        base = float(given)
-    except ValueError:
-        base = 0.0
-    if not base > 0:
+    base = number(given, math.e, "samplingAlgorithm.logbase")
+    if base <= 0:
         raise refuse(f"logbase must be a number above 0 or 'e', not '{given}'.", "samplingAlgorithm.logbase")
     return base
 
@@ -103,36 +109,29 @@ def _base(given: Any) -> float:
 def _policy(given: Any) -> EarlyTermination | None:
     if not given:
         return None
+    where = "early_termination"
     name = str(field_of(given, "policyType") or given.get("type") or "").lower().replace("_", "")
     kind = next((known for known in get_args(PolicyKind) if known == name), None)
     if kind is None:
         raise refuse(
             f"Unknown early termination policy '{name}'. There are: bandit, median_stopping, truncation_selection.",
-            "earlyTermination.policyType",
+            f"{where}.type",
         )
-    factor = float(field_of(given, "slackFactor") or 0)
-    amount = float(field_of(given, "slackAmount") or 0)
-    if kind == "bandit" and (factor < 0 or amount < 0 or (factor and amount)):
-        raise refuse("A bandit policy has a slack_factor or a slack_amount, at least 0.", "earlyTermination")
-    percentage = int(field_of(given, "truncationPercentage") or 0)
-    if kind == "truncationselection" and not 1 <= percentage <= 99:
-        raise refuse("truncation_percentage must be from 1 to 99.", "earlyTermination.truncationPercentage")
-    interval = int(field_of(given, "evaluationInterval") or 0)
-    delay = int(field_of(given, "delayEvaluation") or 0)
-    if interval < 0 or delay < 0:
-        raise refuse("evaluation_interval and delay_evaluation must not be negative.", "earlyTermination")
+    factor = number(field_of(given, "slackFactor"), 0.0, f"{where}.slack_factor", 0)
+    amount = number(field_of(given, "slackAmount"), 0.0, f"{where}.slack_amount", 0)
+    if kind == "bandit" and factor and amount:
+        raise refuse("A bandit policy has a slack_factor or a slack_amount, not both.", where)
+    # The other policies do not have it, which the range does not allow to say.
+    asked = field_of(given, "truncationPercentage") if kind == "truncationselection" else 1
+    percentage = whole_number(0 if asked is None else asked, 0, f"{where}.truncation_percentage", 1, 99)
+    interval = whole_number(field_of(given, "evaluationInterval"), 0, f"{where}.evaluation_interval", 0)
+    delay = whole_number(field_of(given, "delayEvaluation"), 0, f"{where}.delay_evaluation", 0)
     excludes = bool_of(field_of(given, "excludeFinishedJobs"), default=False)
     return EarlyTermination(kind, max(interval, 1), delay, factor, amount, percentage, excludes)
 
 
-def _count(given: Any, default: int, name: str) -> int:
-    try:
-        count = default if given is None else int(given)
-    except (TypeError, ValueError):
-        count = 0
-    if not 1 <= count <= _MOST_TRIALS:
-        raise refuse(f"{name} must be a whole number from 1 to {_MOST_TRIALS}, not {given}.", f"limits.{name}")
-    return count
+def _count(limits: dict[str, Any], name: str, default: int) -> int:
+    return whole_number(field_of(limits, name), default, f"limits.{in_snake_case(name)}", 1, _MOST_TRIALS)
 
 
 def _limit(given: Any, name: str) -> float | None:

@@ -32,7 +32,8 @@ _SOURCE_TAG = "mlflow.source.name"
 _OWN_TAGS = ("mlflow.", "azureml.")
 _MODEL_READY = "LOGGED_MODEL_READY"
 _CHANGES = re.compile(
-    r"^(?:POST runs/(?:create|update|delete|restore|set-tag|delete-tag|log-batch)|PATCH logged-models/[^/]+)$"
+    r"^(?:POST (?:runs/(?:create|update|delete|restore|set-tag|delete-tag|log-batch)|logged-models)"
+    r"|PATCH logged-models/[^/]+)$"
 )
 _log = logging.getLogger(__name__)
 
@@ -50,11 +51,15 @@ class ExternalRuns:
         """Whether `hear` needs the request and the reply, such as those of POST runs/create."""
         return _CHANGES.match(f"{method} {route}") is not None
 
+    def is_of_job(self, scope: Scope, run: str) -> bool:
+        """Whether a job of the workspace has this run."""
+        return self._records.of_run(scope, run) is not None
+
     async def hear(self, scope: Scope, route: str, sent: dict[str, Any], reply: dict[str, Any]) -> None:
         """Follow a change that MLflow has accepted."""
         if route == "runs/create":
             await self._created(scope, reply["run"])
-        elif route.startswith("logged-models/"):
+        elif route.startswith("logged-models"):
             await self._model_changed(scope, reply.get("model", {}).get("info", {}))
         else:
             job = self._records.of_run(scope, str(sent.get("run_id") or sent.get("run_uuid") or ""))

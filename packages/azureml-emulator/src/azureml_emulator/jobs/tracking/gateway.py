@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from azureml_emulator.jobs.tracking.artifact_locations import check_locations
 from azureml_emulator.jobs.tracking.external_runs import ExternalRuns
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
@@ -21,6 +22,7 @@ from azureml_emulator.kernel.resource_id import Scope
 
 _API = re.compile(r"^/?(?:ajax-)?api/[23]\.0/(?:preview/)?mlflow/(?P<route>.+)$")
 _LOGGED_MODELS = "logged-models"
+_BEARER = "Bearer "
 _TIMEOUT = aiohttp.ClientTimeout(total=120)
 _log = logging.getLogger(__name__)
 
@@ -45,7 +47,11 @@ class Gateway:
     async def exchange(
         self, scope: Scope, method: str, path: str, query: Sequence[tuple[str, str]], body: bytes
     ) -> Reply:
-        """Pass one request on and return the reply. Raises Unavailable when MLflow does not answer."""
+        """Pass one request on and return the reply.
+
+        Raises BadRequest for an artifact location that is not MLflow's own, Unavailable when MLflow does not answer.
+        """
+        check_locations(body)
         if self.answers_itself(path):
             return _without_logged_models(method, api_route(path))
         url = URL(await self._server.ready()).joinpath(*path.strip("/").split("/")).with_query(query)
@@ -69,6 +75,22 @@ class Gateway:
     def answers_itself(self, path: str) -> bool:
         """Whether a request is for what this MLflow does not have, so that `exchange` answers it."""
         return api_route(path).startswith(_LOGGED_MODELS) and not has_logged_models()
+
+    def with_run(self, scope: Scope, route: str, body: bytes, authorization: str | None) -> bytes:
+        """The body of a new logged model with the run of the step that sends it, unless it names a run itself.
+
+        A step sends its run's id as a bearer token.
+        """
+        _, _, run = (authorization or "").partition(_BEARER)
+        if route != _LOGGED_MODELS or not run or not self._runs.is_of_job(scope, run):
+            return body
+        try:
+            model = json.loads(body)
+        except ValueError:
+            return body
+        if not isinstance(model, dict) or model.get("source_run_id"):
+            return body
+        return json.dumps({**model, "source_run_id": run}).encode()
 
     async def _hear(self, scope: Scope, route: str, body: bytes, reply: bytes) -> None:
         try:

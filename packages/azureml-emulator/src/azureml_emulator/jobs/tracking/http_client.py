@@ -1,6 +1,8 @@
-"""The HTTP client for MLflow, created in the event loop on first use."""
+"""The HTTP client for MLflow's server on its Unix socket, created in the event loop on first use."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import aiohttp
 
@@ -8,14 +10,17 @@ import aiohttp
 class HttpClient:
     """Owns the HTTP session."""
 
-    def __init__(self) -> None:
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
         self._session: aiohttp.ClientSession | None = None
 
     @property
     def session(self) -> aiohttp.ClientSession:
         """The session, which does not decompress bodies."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(auto_decompress=False)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(path=str(self.socket), limit=0), auto_decompress=False
+            )
         return self._session
 
     async def close(self) -> None:

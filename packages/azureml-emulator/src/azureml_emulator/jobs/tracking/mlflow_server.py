@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
 import sys
 from http import HTTPStatus
 from importlib.metadata import version
@@ -23,7 +22,6 @@ from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.kernel.background import keep_running, run_once
 from azureml_emulator.kernel.errors import EmulatorError, Unavailable
 from azureml_emulator.kernel.resource_id import Scope
-from azureml_emulator.kernel.settings import LOOPBACK
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.supervisor import Processes, RunningProcess
 
@@ -39,6 +37,9 @@ _log = logging.getLogger(__name__)
 class MlflowServer:
     """Keeps one MLflow server running."""
 
+    # For `HttpClient`: the name goes into the header Host, the connection is the Unix socket.
+    address = "http://localhost"
+
     def __init__(self, store: Store, processes: Processes, http_client: HttpClient, folder: Path) -> None:
         self._store = store
         self._processes = processes
@@ -47,9 +48,9 @@ class MlflowServer:
         self._ready = asyncio.Event()
         self._process: RunningProcess | None = None
         self._task: asyncio.Task[None] | None = None
-        # Where the server listens, and the address by which others know it.
-        self.address = ""
+        # The addresses for programs and for browsers, which `mlflow_front.py` serves.
         self.public = ""
+        self.pages = ""
 
     def open(self) -> None:
         """Start it in the background; no effect when it was started before."""
@@ -68,7 +69,7 @@ class MlflowServer:
             await self._process.stop()
 
     async def ready(self, seconds: float = _START_SECONDS) -> str:
-        """Wait until it is ready, starting it if needed. Returns its address.
+        """Wait until it is ready, starting it if needed. Returns its address for `HttpClient`, which knows the socket.
 
         Raises Unavailable after `seconds`, and NotModelled at once where what is installed cannot run it.
         """
@@ -82,14 +83,13 @@ class MlflowServer:
             raise Unavailable(f"MLflow is not ready. See its log: {self._folder / 'server.log'}.") from error
         return self.address
 
-    def choose_port(self) -> int:
-        """Choose the port of the public address: that of last time if it is free."""
-        port = free_port(int((self._store.record(*_RECORD) or {}).get("port", 0)))
-        self.public = f"http://{LOOPBACK}:{port}"
-        return port
+    def last_ports(self) -> tuple[int, int]:
+        """The ports of the addresses for programs and for browsers at the last start; 0 when there was none."""
+        record = self._store.record(*_RECORD) or {}
+        return int(record.get("port", 0)), int(record.get("pages_port", 0))
 
     def address_for(self, scope: Scope) -> str:
-        """The public address for one workspace."""
+        """The address for programs of one workspace."""
         return f"{self.public}{scope.id}"
 
     async def _keep_running(self) -> None:
@@ -100,20 +100,22 @@ class MlflowServer:
             _log.error("MLflow is not started: %s", error.message)
             return
         for _ in range(_MAX_STARTS):
-            port = free_port(0)
-            self.address = f"http://{LOOPBACK}:{port}"
-            self._process = await self._spawn(port)
+            self._process = await self._spawn()
             waiting = run_once(self._process.wait(), "waiting for MLflow's end")
             answering = run_once(self._wait_for_answer(), "waiting for MLflow's first answer")
             await asyncio.wait({waiting, answering}, return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
-                self._store.put_record(*_RECORD, {"url": self.public, "port": URL(self.public).port})
+                self._remember()
                 self._ready.set()
             code = await waiting
             answering.cancel()
             self._ready.clear()
             _log.warning("MLflow exited with code %s; restarting it", code)
         _log.error("MLflow exited %d times and is not restarted; see %s", _MAX_STARTS, self._folder / "server.log")
+
+    def _remember(self) -> None:
+        ports = {"port": URL(self.public).port, "pages_port": URL(self.pages).port}
+        self._store.put_record(*_RECORD, {"url": self.public, "pages": self.pages, **ports})
 
     async def _upgrade(self) -> None:
         """Bring a database that an older MLflow wrote up to date."""
@@ -133,7 +135,7 @@ class MlflowServer:
                 return
         mlflow_versions.mark_written(self._folder, version("mlflow"))
 
-    async def _spawn(self, port: int) -> RunningProcess:
+    async def _spawn(self) -> RunningProcess:
         # `mlflow server` imports everything twice, once in a process that only waits, so its application is run
         # directly. It runs in its own folder, so that special characters of the path never get into a URI. The
         # variables are those that the command would set (mlflow.server).
@@ -148,7 +150,8 @@ class MlflowServer:
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "DO_NOT_TRACK": "true",
         }
-        command = [sys.executable, "-m", *mlflow_versions.server_arguments(mlflow_versions.mlflow_folder(), port)]
+        arguments = mlflow_versions.server_arguments(mlflow_versions.mlflow_folder(), self._outgoing.socket)
+        command = [sys.executable, "-m", *arguments]
         return await self._processes.spawn(
             _IDENTIFIER,
             command,
@@ -164,15 +167,3 @@ class MlflowServer:
                     if reply.status == HTTPStatus.OK:
                         return
             await asyncio.sleep(_POLL_SECONDS)
-
-
-def free_port(preferred: int) -> int:
-    """The preferred port if it is free, else any free port."""
-    for port in (preferred, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return probe.getsockname()[1]
-    raise Unavailable("No port is available.")

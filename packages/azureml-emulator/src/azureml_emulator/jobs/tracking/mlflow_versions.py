@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from azureml_emulator.kernel.errors import NotModelled
-from azureml_emulator.kernel.settings import LOOPBACK
 
 DATABASE = "mlflow.db"
 # The version of MLflow that last wrote the database, beside it.
@@ -80,12 +79,15 @@ def upgrade_arguments() -> list[str]:
     return ["mlflow", "db", "upgrade", f"sqlite:///{DATABASE}"]
 
 
-def server_arguments(mlflow: Path, port: int) -> list[str]:
-    """The module and the arguments that run MLflow's server. MLflow 3 is an ASGI application, MLflow 2 a WSGI one."""
+def server_arguments(mlflow: Path, socket: Path) -> list[str]:
+    """The module and the arguments that run MLflow's server on a Unix socket.
+
+    MLflow 3 is an ASGI application, MLflow 2 a WSGI one.
+    """
     if (mlflow / "server" / "fastapi_app.py").is_file():
-        options = ["--host", LOOPBACK, "--port", str(port), "--log-level", "warning"]
+        options = ["--uds", str(socket), "--log-level", "warning"]
         return ["uvicorn", *options, "mlflow.server.fastapi_app:app"]
-    options = ["--bind", f"{LOOPBACK}:{port}", "--worker-class", "gthread", "--threads", str(_THREADS)]
+    options = ["--bind", f"unix:{socket}", "--worker-class", "gthread", "--threads", str(_THREADS)]
     return ["gunicorn", *options, "--log-level", "warning", "mlflow.server:app"]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.kernel.resource_id import ResourcePath, short_name
+from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.serving.data_collection.collector_config import Collection, read_collector_config
 from azureml_emulator.serving.data_collection.collector_server import CollectorServer
 from azureml_emulator.serving.data_collection.event_writer import Collector, EventWriter
@@ -17,10 +18,10 @@ _DEFAULT_FOLDER = "azureml://datastores/workspaceblobstore/paths/modelDataCollec
 class CollectorRegistry:
     """Creates and removes data collectors."""
 
-    def __init__(self, locator: Locator) -> None:
+    def __init__(self, locator: Locator, listeners: Listeners) -> None:
         self._locator = locator
         self._writer = EventWriter()
-        self._server = CollectorServer()
+        self._server = CollectorServer(listeners)
 
     async def open(self) -> None:
         """Start to accept what scripts collect."""

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.serving.data_collection.collector_config import REQUEST, RESPONSE, CollectedEvent, CollectorConfig
 from azureml_emulator.serving.data_collection.event_writer import Collector
 
@@ -46,13 +47,16 @@ class MessageRejected(Exception):
 class CollectorServer:
     """The listening socket, and the deployments that may send to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, listeners: Listeners) -> None:
+        self._listeners = listeners
         self._server: asyncio.Server | None = None
         self._collectors: dict[str, tuple[str, Collector]] = {}
 
     async def open(self) -> None:
         """Listen on a free port of loopback."""
-        self._server = await asyncio.start_server(self._serve, LOOPBACK, 0, limit=_MAX_HEAD_BYTES)
+        self._server = await asyncio.start_server(
+            self._serve, sock=self._listeners.tcp("data collector"), limit=_MAX_HEAD_BYTES
+        )
 
     async def close(self) -> None:
         """Stop listening."""
@@ -81,7 +85,9 @@ class CollectorServer:
         status, reason = 200, "accepted"
         try:
             async with asyncio.timeout(_IDLE_SECONDS):
-                self._take(*await _read(reader))
+                headers = await _head(reader)
+                collector = self._collector(headers.get("authorization", ""))
+                _take(collector, headers, await _body(reader, headers))
         except MessageRejected as rejected:
             status, reason = rejected.status, rejected.reason
         except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
@@ -92,16 +98,6 @@ class CollectorServer:
             writer.write(body)
             await writer.drain()
         writer.close()
-
-    def _take(self, headers: dict[str, str], body: bytes) -> None:
-        collector = self._collector(headers.get("authorization", ""))
-        name = headers.get(_TYPE, "").removeprefix(_TYPE_PREFIX).lower()
-        if name not in collector.config.collections or name in {REQUEST, RESPONSE}:
-            raise MessageRejected(404, f"the deployment does not collect '{name}'")
-        attributes = {ours: headers[theirs] for theirs, names in _NAMES.items() if theirs in headers for ours in names}
-        moment = headers.get("ce-time", "")
-        when = datetime.fromtimestamp(int(moment), UTC) if moment.isdigit() else datetime.now(UTC)
-        collector.collect(CollectedEvent(name, when, attributes, body))
 
     def _collector(self, authorization: str) -> Collector:
         try:
@@ -114,6 +110,16 @@ class CollectorServer:
         return collector
 
 
+def _take(collector: Collector, headers: dict[str, str], body: bytes) -> None:
+    name = headers.get(_TYPE, "").removeprefix(_TYPE_PREFIX).lower()
+    if name not in collector.config.collections or name in {REQUEST, RESPONSE}:
+        raise MessageRejected(404, f"the deployment does not collect '{name}'")
+    attributes = {ours: headers[theirs] for theirs, names in _NAMES.items() if theirs in headers for ours in names}
+    moment = headers.get("ce-time", "")
+    when = datetime.fromtimestamp(int(moment), UTC) if moment.isdigit() else datetime.now(UTC)
+    collector.collect(CollectedEvent(name, when, attributes, body))
+
+
 def _configuration(config: CollectorConfig) -> dict[str, object]:
     return {
         "runMode": "cloud",
@@ -124,11 +130,14 @@ def _configuration(config: CollectorConfig) -> dict[str, object]:
     }
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[dict[str, str], bytes]:
+async def _head(reader: asyncio.StreamReader) -> dict[str, str]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     fields = (line.partition(":") for line in head[1:] if line)
-    headers = {name.strip().lower(): value.strip() for name, _, value in fields}
+    return {name.strip().lower(): value.strip() for name, _, value in fields}
+
+
+async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     length = headers.get("content-length", "")
     if not length.isdigit() or int(length) > _MAX_BODY_BYTES:
         raise MessageRejected(413, f"a body needs a Content-Length of at most {_MAX_BODY_BYTES} bytes")
-    return headers, await reader.readexactly(int(length))
+    return await reader.readexactly(int(length))

@@ -182,7 +182,7 @@ class Deployments(Behaviour):
     def _start(
         self, revision: Revision, plan: DeploymentPlan, path: ResourcePath, active: dict[str, Any]
     ) -> ServerSpec:
-        command = server_command(revision, active["script"])
+        command = server_command(active["script"])
         identifier = f"deployment {path.key} {revision.folder.name}"
         names = {
             "SERVICE_NAME": path.parent.name,

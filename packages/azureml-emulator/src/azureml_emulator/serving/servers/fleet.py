@@ -80,7 +80,7 @@ class Deployment:
             "health": self.health,
             "restarts": self.restarts,
             "unhealthy_reason": self.unhealthy_reason,
-            "port": instance.port if instance else None,
+            "socket": str(instance.socket) if instance else None,
             "pid": instance.pid if instance else None,
             "collector": instance.start.collector.document() if instance and instance.start.collector else None,
             **self.metrics.document(),

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.durations import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
-from azureml_emulator.kernel.settings import LOOPBACK
 from azureml_emulator.processes.log_file import last_lines
 from azureml_emulator.processes.supervisor import GRACE_SECONDS
 from azureml_emulator.serving.data_collection.event_writer import Collector
@@ -50,8 +50,10 @@ class TooManyRequests(Exception):
 class Instance:
     """A started server; `launch` creates one."""
 
-    def __init__(self, start: ServerSpec, process: ServerProcess) -> None:
+    def __init__(self, start: ServerSpec, process: ServerProcess, socket: Path) -> None:
         self.start = start
+        # The Unix socket of the server; it exists once the server has bound it.
+        self.socket = socket
         self.plan = start.plan
         self.admitted = 0
         self.deadlines = Deadlines(start.plan.request_timeout)
@@ -64,26 +66,20 @@ class Instance:
     @classmethod
     async def launch(cls, start: ServerSpec, starter: ServerStarter) -> Instance:
         """Start the process; `ready` waits until it serves."""
-        start.revision.port_file.unlink(missing_ok=True)
+        socket = starter.socket_path()
         process = await starter.spawn(
             start.identifier,
-            start.command,
+            [*start.command, str(socket)],
             folder=start.revision.code,
             environment=start.environment,
             log=start.revision.log,
         )
-        return cls(start, process)
+        return cls(start, process, socket)
 
     @property
     def pid(self) -> int:
         """The id of the process that leads the server's group."""
         return self._process.pid
-
-    @property
-    def port(self) -> int | None:
-        """The loopback port of the server; None until it is bound."""
-        file = self.start.revision.port_file
-        return int(file.read_text()) if file.exists() else None
 
     @property
     def pool(self) -> Pool:
@@ -165,6 +161,7 @@ class Instance:
         if self.running:
             await self._process.stop(grace)
         await self._ended
+        self.socket.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """Drop every connection immediately, when the server has ended or hangs."""
@@ -175,8 +172,8 @@ class Instance:
         probe = self.plan.readiness
         successes = 0
         while self.running and successes < probe.success_threshold:
-            if self._pool is None and (port := self.port) is not None:
-                self._pool = Pool(LOOPBACK, port)
+            if self._pool is None and self.socket.exists():
+                self._pool = Pool(self.socket)
             if self._pool is not None and await self._healthy(probe):
                 successes += 1
             else:

@@ -21,7 +21,6 @@ _FOLDER_MODE = 0o700
 _READ_ONLY = 0o444
 _GENERATED_SCRIPT = "mlflow_entry.py"
 _LOG = "log.txt"
-_PORT = "port"
 # The emulator's environment variables that a server inherits; none of them is a secret.
 _PASSED_ON = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV")
 # One request at a time per worker, as in Azure's image, but with keep-alive connections.
@@ -63,11 +62,6 @@ class Revision:
         """The output of the server."""
         return self.folder / _LOG
 
-    @property
-    def port_file(self) -> Path:
-        """The file to which the server writes its port."""
-        return self.folder / _PORT
-
 
 def make_revision(revision: Revision, code: Path | None, model: ModelSource | None) -> None:
     """Copy code and model into the folder of the revision. Raises BadRequest when their files are missing."""
@@ -101,10 +95,13 @@ def check_script(revision: Revision, script: str | None) -> str:
     return path.as_posix()
 
 
-def server_command(revision: Revision, script: str) -> list[str]:
-    """The command that starts the server. `-P` keeps the code folder from shadowing installed modules."""
+def server_command(script: str) -> list[str]:
+    """The command that starts the server; the path of its socket follows.
+
+    `-P` keeps the code folder from shadowing installed modules.
+    """
     module = "azureml_emulator.serving.servers.launcher"
-    return [sys.executable, "-P", "-m", module, str(revision.port_file), script]
+    return [sys.executable, "-P", "-m", module, script]
 
 
 def server_environment(

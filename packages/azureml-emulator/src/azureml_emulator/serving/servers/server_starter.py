@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from azureml_emulator.processes.fork_client import ForkServer
+from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.processes.supervisor import GRACE_SECONDS, Processes
 
 _SERVER = "fork server of deployments"
@@ -47,13 +48,18 @@ class ServerProcess(Protocol):
 class ServerStarter:
     """Starts servers; the fork server is started with the first one."""
 
-    def __init__(self, processes: Processes, log: Path, *, fork: bool) -> None:
+    def __init__(self, processes: Processes, listeners: Listeners, log: Path, *, fork: bool) -> None:
         self._processes = processes
+        self._listeners = listeners
         self._log_file = log
         # Forking after imports is unsafe on macOS, whose system libraries start threads.
         self._may_fork = fork and sys.platform == "linux"
         self._server: ForkServer | None = None
         self._opening = asyncio.Lock()
+
+    def socket_path(self) -> Path:
+        """The path of the Unix socket for one more server."""
+        return self._listeners.socket_path("deployment")
 
     async def spawn(
         self, identifier: str, command: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path

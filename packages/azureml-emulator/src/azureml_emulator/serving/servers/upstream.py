@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client for one server on loopback: keep-alive connections, one request at a time on each.
+"""A small HTTP/1.1 client for one server on a Unix socket: keep-alive connections, one request at a time on each.
 
 Knows no deployments. A general-purpose client would take several times as long as the whole router. This one parses
 with httptools, and delivers a small response only when it is complete, so that a broken one can be answered with an
@@ -8,9 +8,9 @@ error.
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import cast
 
 import httptools
@@ -125,7 +125,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         # uvloop's transports do not inherit from asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         try:
@@ -178,8 +177,8 @@ class Connection(asyncio.Protocol):
 class Pool:
     """Open connections to one server; the most recently used one is reused first."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self._address = (host, port)
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
         self._idle: deque[Connection] = deque()
         self._open: set[Connection] = set()
 
@@ -195,7 +194,7 @@ class Pool:
         """A new connection. Raises OSError when the server does not accept one, TimeoutError after `limit` seconds."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(limit):
-            _, connection = await loop.create_connection(lambda: Connection(self), *self._address)
+            _, connection = await loop.create_unix_connection(lambda: Connection(self), self._path)
         self._open.add(connection)
         return connection
 

@@ -5,14 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from mlops.checks.yaml import fields
 from mlops.checks.yaml.document import Node, Scalar
 
 EXPRESSION: Final = re.compile(r"\$\{\{\s*([^{}]*?)\s*\}\}")
 PARENT: Final = "parent."
 FORMS: Final = (
-    re.compile(r"parent\.(?P<kind>inputs)\.(?P<name>\w+)"),
-    re.compile(r"parent\.(?P<kind>outputs)\.(?P<name>\w+)"),
-    re.compile(r"parent\.jobs\.(?P<job>\w+)\.(?P<kind>outputs)\.(?P<name>\w+)"),
+    # Names of any form, so that a wrong one is reported as itself; a group's members follow its name.
+    re.compile(r"parent\.(?P<kind>inputs)\.(?P<name>[^\s.]+)(\.[^\s.]+)*"),
+    re.compile(r"parent\.(?P<kind>outputs)\.(?P<name>[^\s.]+)"),
+    re.compile(r"parent\.jobs\.(?P<job>[^\s.]+)\.(?P<kind>outputs)\.(?P<name>[^\s.]+)"),
 )
 ADVICE: Final = "write ${{parent.inputs.NAME}}, ${{parent.outputs.NAME}} or ${{parent.jobs.STEP.outputs.NAME}}"
 
@@ -73,8 +75,8 @@ def _parse(text: str, inner: str, *, is_whole: bool) -> Binding:
     return Binding(text, None, inner, None, is_whole)
 
 
-PRIMITIVES: Final = frozenset({"string", "integer", "number", "boolean"})
-DATA_TYPES: Final = frozenset({"uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model"})
+PRIMITIVES: Final = fields.LITERALS
+DATA_TYPES: Final = fields.DATA_TYPES
 TYPES: Final = PRIMITIVES | DATA_TYPES
 DEFAULT_DATA_TYPE: Final = "uri_folder"
 # The types that each literal type may be bound to: literals are passed as text.

@@ -11,8 +11,10 @@ from mlops.checks.pipelines.bindings import Port
 from mlops.checks.yaml import fields
 from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.checks.yaml.references import is_remote, local_path
+from mlops.settings.project import HouseRule
 
-NAMED: Final = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)[^{}]*\}\}")
+# Names of any form, so that a wrong one is reported as itself.
+NAMED: Final = re.compile(r"\$\{\{\s*(inputs|outputs)\.([^\s{}.]+)[^{}]*\}\}")
 OPTIONAL_PART: Final = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 OPTIONAL_OPEN: Final = "$[["
 OPTIONAL_CLOSE: Final = "]]"
@@ -21,6 +23,7 @@ INTERPRETER: Final = re.compile(r"(.*/)?(python[0-9.]*|bash|sh|Rscript)")
 # Options that no script follows, and options that take a value.
 WITHOUT_SCRIPT: Final = frozenset({"-c", "-m"})
 WITH_VALUE: Final = frozenset({"-W", "-X", "-o", "-O"})
+UNUSED: Final[dict[str, HouseRule]] = {"inputs": "unused-input", "outputs": "unused-output"}
 PLACEHOLDER: Final = "placeholder"
 
 
@@ -126,7 +129,7 @@ def _check_mentions(
             if (kind, port.name) not in used:
                 message = f"the task never uses its {kind[:-1]} `{port.name}`"
                 advice = f"pass it in program_arguments as ${{{{{kind}.{port.name}}}}}, or remove it"
-                yield document.problem(port.node, message, advice)
+                yield document.problem(port.node, message, advice, UNUSED[kind])
 
 
 def _check_script(document: Document, task: Node) -> Iterator[Problem]:

@@ -1,18 +1,21 @@
 """A component, or a command written inside a pipeline: its declaration and its checks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlops.checks.pipelines.bindings import DATA_TYPES, TYPES, Port, declared_ports
-from mlops.checks.pipelines.command import check_parallel, has_open_part, mentions, scripts
+from mlops.checks.pipelines.command import UNUSED, check_parallel, has_open_part, mentions, scripts
 from mlops.checks.yaml import fields
 from mlops.checks.yaml import references as literals
-from mlops.checks.yaml.document import Document, Node, Problem
+from mlops.checks.yaml.document import PLAIN_VALUE, Document, Node, Problem
 from mlops.checks.yaml.references import (
     COMPONENT_NAME,
     FILE_PREFIX,
+    PORT_NAME,
+    PORT_NAME_ADVICE,
     SEMANTIC_VERSION,
+    VERSION,
     is_registered,
     is_remote,
     local_path,
@@ -81,8 +84,8 @@ def check_component(component: Component) -> Iterator[Problem]:
     if known is not None:
         yield from fields.unknown_fields(component.document, component.node, known, "a component")
     yield from _check_identity(component)
-    yield from check_ports(component.document, component.inputs, "input", fields.INPUT)
-    yield from check_ports(component.document, component.outputs, "output", fields.OUTPUT)
+    yield from check_ports(component.document, component.inputs, "input", fields.of_declared_input)
+    yield from check_ports(component.document, component.outputs, "output", lambda _: fields.DECLARED_OUTPUT)
     if component.kind == COMMAND:
         yield from check_command(component)
     if component.kind == PARALLEL:
@@ -91,11 +94,21 @@ def check_component(component: Component) -> Iterator[Problem]:
         yield from check_environment_reference(component.document, component.environment, task or component.node)
 
 
-def check_ports(document: Document, ports: dict[str, Port], kind: str, known: frozenset[str]) -> Iterator[Problem]:
-    """Yield what is wrong with declared inputs or outputs (`kind`) on their own."""
+def check_ports(
+    document: Document, ports: dict[str, Port], kind: str, known: Callable[[Node], frozenset[str]] | None
+) -> Iterator[Problem]:
+    """Yield what is wrong with inputs or outputs (`kind`) on their own.
+
+    `known` names the fields of those that are declared; inputs that a job gives have none.
+    """
     for port in ports.values():
         where = f"{kind} `{port.name}`"
-        yield from fields.unknown_fields(document, port.node, known, where)
+        if not PORT_NAME.fullmatch(port.name):
+            yield document.problem(port.node, f"`{port.name}` is not a valid name of an {kind}", PORT_NAME_ADVICE)
+        if known is None:
+            yield from fields.check_given_input(document, port.node, where)
+        else:
+            yield from fields.unknown_fields(document, port.node, known(port.node), where)
         expected = DATA_TYPES if kind == "output" else TYPES
         if port.type is not None and port.type not in expected:
             at = port.node.get("type") or port.node
@@ -103,8 +116,18 @@ def check_ports(document: Document, ports: dict[str, Port], kind: str, known: fr
         elif reason := _wrong_default(port):
             at = port.default or port.node
             yield document.problem(at, f"default of {where}: {reason}", "correct the default")
+        if port.type == "string" and isinstance(port.default and port.default.value, int | float):
+            yield from _default_as_text(document, port, where)
         if port.minimum is not None and port.maximum is not None and port.minimum > port.maximum:
             yield document.problem(port.node, f"{where} has a min above its max", "swap them")
+
+
+def _default_as_text(document: Document, port: Port, where: str) -> Iterator[Problem]:
+    """The SDK reads a plain number as a float first, even where the type is text."""
+    value = port.default.value if port.default else None
+    if port.default is not None and isinstance(value, int | float) and not isinstance(value, bool):
+        message = f"default of {where}: the SDK sends {value} as {str(float(value))!r}"
+        yield document.problem(port.default, message, f'write "{value}": in quotes', PLAIN_VALUE)
 
 
 def check_command(component: Component) -> Iterator[Problem]:
@@ -147,8 +170,17 @@ def _check_identity(component: Component) -> Iterator[Problem]:
     if name is None or not COMPONENT_NAME.fullmatch(str(name.value)):
         advice = "use lower-case letters, digits, `_`, `-` and `.`"
         yield document.problem(name or node, "a component needs a `name` that Azure ML accepts", advice)
-    if version is None or not SEMANTIC_VERSION.fullmatch(str(version.value)):
-        yield document.problem(version or node, "a component needs a semantic `version`", "write one such as 1.0.0")
+    yield from check_version(document, version, node)
+
+
+def check_version(document: Document, version: Node | None, owner: Node) -> Iterator[Problem]:
+    """Yield what is wrong with the `version` of an asset: Azure numbers one that has none, and takes any word."""
+    if version is not None and not VERSION.fullmatch(str(version.value)):
+        message = f"{version.shown} is not a version that Azure ML accepts"
+        yield document.problem(version, message, "use letters, digits, `_`, `-` and `.`")
+    elif version is None or not SEMANTIC_VERSION.fullmatch(str(version.value)):
+        message = "the `version` is not semantic" if version else "there is no `version`: each registration adds one"
+        yield document.problem(version or owner, message, "write one such as 1.0.0", "semantic-version")
 
 
 def _check_mentions(component: Component, command: Node, text: str) -> Iterator[Problem]:
@@ -179,7 +211,7 @@ def _check_unused(component: Component) -> Iterator[Problem]:
             if (kind, port.name) not in used:
                 message = f"the command never uses its {kind[:-1]} `{port.name}`"
                 advice = f"pass it as ${{{{{kind}.{port.name}}}}}, or remove it"
-                yield component.document.problem(port.node, message, advice)
+                yield component.document.problem(port.node, message, advice, UNUSED[kind])
 
 
 def _check_includes(component: Component) -> Iterator[Problem]:
@@ -191,10 +223,10 @@ def _check_includes(component: Component) -> Iterator[Problem]:
 
 def _check_code(component: Component, command: Node, text: str) -> Iterator[Problem]:
     document, node, folder = component.document, component.node.get("code"), component.code
-    if node is not None and node.text and is_remote(node.text):
+    if node is not None and (node.text is None or is_remote(node.text)):
         return
     if node is not None and (folder is None or not folder.exists()):
-        yield document.problem(node, f"the code folder {node.value!r} does not exist", "correct the path")
+        yield document.problem(node, f"the code folder {node.text!r} does not exist", "correct the path")
         return
     try:
         named = scripts(text)
@@ -204,7 +236,7 @@ def _check_code(component: Component, command: Node, text: str) -> Iterator[Prob
     for script in named:
         if not _is_shipped(script, folder, component):
             line = document.line_of(command, script)
-            place = f"in the code folder {node.value!r}" if node else "because `code` is not given"
+            place = f"in the code folder {node.text!r}" if node else "because `code` is not given"
             advice = "correct the name, or set `code` to the script's folder"
             yield document.problem(line, f"the script {script!r} is not found {place}", advice)
 

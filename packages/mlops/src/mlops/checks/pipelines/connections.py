@@ -122,7 +122,7 @@ def _check_binding(pipeline: Pipeline, node: Node, binding: Binding, port: Port,
     if not connectable(source.type, port.type):
         message = f"{where} is {port.type}, but {binding.text} is {source.type}"
         yield pipeline.document.problem(node, message, "bind something of the same type, or change one of the types")
-    elif source.optional and port.is_required:
+    elif source.optional and port.is_required and not pipeline.is_job:
         message = f"{where} is required, but {binding.text} is optional"
         yield pipeline.document.problem(node, message, "make both optional, or give the pipeline's input a default")
     elif binding.kind == "inputs" and source.default and not isinstance(source.default.value, list | dict):

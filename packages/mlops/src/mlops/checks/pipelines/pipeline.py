@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mlops.checks.pipelines.bindings import Binding, bindings_in, find_cycle, references_to_parent
+from mlops.checks.pipelines.command import UNUSED
 from mlops.checks.pipelines.component import COMMAND, PARALLEL, PIPELINE, check_command, check_ports
 from mlops.checks.pipelines.connections import check_inputs, check_outputs, check_references
 from mlops.checks.pipelines.steps import CHECKED_KINDS, SWEEP, Pipeline, Step
@@ -30,8 +31,8 @@ def check_pipeline(pipeline: Pipeline, *, is_job: bool) -> Iterator[Problem]:
             yield document.problem(
                 kind or pipeline.node, "the file does not declare a pipeline", "write type: pipeline"
             )
-        yield from check_ports(document, pipeline.inputs, "input", fields.INPUT)
-        yield from check_ports(document, pipeline.outputs, "output", fields.OUTPUT)
+        yield from check_ports(document, pipeline.inputs, "input", None)
+        yield from check_ports(document, pipeline.outputs, "output", lambda _: fields.GIVEN_OUTPUT)
         yield from _check_compute(pipeline)
         yield from _check_compute_names(pipeline)
     if settings := pipeline.node.get("settings"):
@@ -70,8 +71,11 @@ def _check_step(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
     yield from check_references(pipeline, step)
     yield from check_inputs(pipeline, step)
     yield from check_outputs(pipeline, step)
-    for node in step.inputs.values():
+    for name, node in step.inputs.items():
+        yield from fields.check_given_input(document, node, f"input `{name}`")
         yield from check_data_path(document, node)
+    for name, node in step.outputs.items():
+        yield from fields.unknown_fields(document, node, fields.GIVEN_OUTPUT, f"output `{name}`")
     reference = step.reference
     if reference is not None and reference.text:
         yield from _check_component_reference(document, step, reference)
@@ -129,12 +133,13 @@ def _check_ends(pipeline: Pipeline) -> Iterator[Problem]:
             if not bound.get(name) and (step.name, name) not in read:
                 message = f"output `{name}` of step `{step.name}` is not used"
                 advice = f"bind it: outputs: {{{name}: ${{{{parent.outputs.NAME}}}}}}, or read it in another step"
-                yield pipeline.document.problem(step.outputs.get(name, step.node), message, advice)
+                where = step.outputs.get(name, step.node)
+                yield pipeline.document.problem(where, message, advice, UNUSED["outputs"])
     for port in pipeline.outputs.values():
         if port.name not in filled:
             message = f"no step fills the pipeline's output `{port.name}`"
             advice = f"bind a step's output to ${{{{parent.outputs.{port.name}}}}}, or remove it"
-            yield pipeline.document.problem(port.node, message, advice)
+            yield pipeline.document.problem(port.node, message, advice, UNUSED["outputs"])
 
 
 def _read_by(step: Step) -> Iterator[Binding]:

@@ -59,6 +59,11 @@ class Pipeline:
     outputs: dict[str, Port]
     steps: dict[str, Step] = field(default_factory=dict)
 
+    @property
+    def is_job(self) -> bool:
+        """Whether it is submitted as it is; a component of a pipeline has a version."""
+        return self.node.get("version") is None
+
 
 def read_pipeline(document: Document, node: Node, resolve: Resolver) -> Pipeline:
     """Read a pipeline; `resolve(document, reference)` returns the component that a step names, or None."""

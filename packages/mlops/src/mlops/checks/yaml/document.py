@@ -1,24 +1,49 @@
-"""YAML with the line of every value, and what a check finds in it. Independent of Azure ML."""
+"""YAML with the line of every value, as Azure's SDK resolves it; and what a check finds.
 
+The SDK reads by YAML 1.1. What it makes of a plain scalar differs from what most people read in it (`no`, `010`,
+`12:30`): `changes` lists where.
+"""
+
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import yaml
 
 from mlops.core.documents import read_limited
-from mlops.core.yaml_nodes import Scalar, YamlError, compose, entries, scalar_of
+from mlops.core.yaml_nodes import Scalar, YamlError, compose, entries, older_value_of, scalar_of
+from mlops.settings.project import HouseRule, Level
+
+PLAIN_VALUE: Final[HouseRule] = "plain-value"
+REPEATED_KEY: Final[HouseRule] = "repeated-key"
+# Below these keys a number arrives as text: `1.10` as 1.1.
+_OF_TEXTS: Final = frozenset({"version", "tags", "properties", "environment_variables"})
+_DECIMAL: Final = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?")
+
+
+# The service or its SDK would refuse it.
+AZURE: Final = "azure"
+# The commands of this project need it.
+MLOPS: Final = "mlops"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """Something wrong in the project. `file` is relative to the project's root, `line` counts from 1."""
+    """Something wrong in the project. `file` is relative to the project's root, `line` counts from 1.
+
+    `rule` says whose rule it is: AZURE's, MLOPS's own, or the name of a house rule, which project.yml may switch off.
+    """
 
     file: str
     line: int
     message: str
     advice: str
+    rule: str = AZURE
+    level: Level = "error"
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.message}; {self.advice}"
@@ -62,6 +87,13 @@ class Node:
         return self.value if isinstance(self.value, list) else []
 
     @property
+    def shown(self) -> str:
+        """The value in a message: a scalar as it is, anything else by its kind."""
+        if isinstance(self.value, dict | list):
+            return "a mapping" if isinstance(self.value, dict) else "a list"
+        return f"`{self.value}`" if self.value is not None else "nothing"
+
+    @property
     def text(self) -> str | None:
         """The string, or None if it is not a string."""
         return self.value if isinstance(self.value, str) else None
@@ -82,10 +114,11 @@ class Document:
     file: str
     root: Node
     lines: tuple[str, ...]
+    changes: tuple[Problem, ...]
 
-    def problem(self, at: Node | int, message: str, advice: str) -> Problem:
-        """Make a problem at a node or a line of this file."""
-        return Problem(self.file, at if isinstance(at, int) else at.line, message, advice)
+    def problem(self, at: Node | int, message: str, advice: str, rule: str = AZURE) -> Problem:
+        """Make a problem at a node or a line of this file; `rule` says whose rule it is."""
+        return Problem(self.file, at if isinstance(at, int) else at.line, message, advice, rule)
 
     def line_of(self, node: Node, fragment: str) -> int:
         """Return the line within `node`'s text that contains `fragment`, else the node's own."""
@@ -109,21 +142,87 @@ def read_document(path: Path, project: Path) -> Document:
         raise DocumentError(1, "the file must contain `key: value` entries")
     lines = tuple(text.splitlines())
     file = path.relative_to(project).as_posix() if path.is_relative_to(project) else str(path)
+    changes: list[Problem] = []
     try:
-        return Document(path, file, _convert(graph, 1), lines)
+        return Document(path, file, _convert(graph, 1, _Reading(file, changes)), lines, tuple(changes))
     except YamlError as error:
         raise DocumentError(error.line, str(error)) from error
 
 
-def _convert(node: yaml.Node, line: int) -> Node:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Where the values are: their file, and the keys above them; `changes` receives what the SDK reads otherwise."""
+
+    file: str
+    changes: list[Problem]
+    keys: tuple[str, ...] = ()
+
+    def within(self, key: str) -> "_Reading":
+        return _Reading(self.file, self.changes, (*self.keys, key))
+
+    def note(self, node: yaml.Node, message: str, advice: str, rule: str = PLAIN_VALUE) -> None:
+        self.changes.append(Problem(self.file, node.start_mark.line + 1, message, advice, rule))
+
+
+def _convert(node: yaml.Node, line: int, reading: _Reading) -> Node:
     # The end mark of a block is at the start of the line after it.
     end = node.end_mark.line + (1 if node.end_mark.column else 0)
     if isinstance(node, yaml.MappingNode):
-        values = {name: _convert(child, key.start_mark.line + 1) for name, key, child in entries(node)}
+        repeated: list[tuple[yaml.Node, int]] = []
+        values: dict[str, Node] = {}
+        for name, key, child in entries(node, repeated):
+            _note_key(key, reading)
+            values[name] = _convert(child, key.start_mark.line + 1, reading.within(name))
+        for key, first in repeated:
+            message = f"`{key.value}` is also on line {first}: the SDK takes the last one, without a word"
+            reading.note(key, message, "remove one of them", REPEATED_KEY)
         return Node(values, line, max(line, end))
     if isinstance(node, yaml.SequenceNode):
-        elements = [_convert(child, child.start_mark.line + 1) for child in node.value]
+        elements = [_convert(child, child.start_mark.line + 1, reading) for child in node.value]
         return Node(elements, line, max(line, end))
     if isinstance(node, yaml.ScalarNode):
-        return Node(scalar_of(node), line, max(line, end))
+        return Node(_resolve(node, reading), line, max(line, end))
     raise DocumentError(line, f"unknown type of value {node.tag}")
+
+
+def _note_key(key: yaml.Node, reading: _Reading) -> None:
+    value = older_value_of(key) if isinstance(key, yaml.ScalarNode) else None
+    if not isinstance(value, str):
+        reading.note(key, f"the SDK reads the key `{key.value}` as {value!r}", f'write "{key.value}": in quotes')
+
+
+def _resolve(node: yaml.ScalarNode, reading: _Reading) -> Scalar:
+    """Return a scalar as the SDK reads it; numbers that it passes on as text (`1e-3`) stay numbers."""
+    text: str = node.value
+    older, newer = older_value_of(node), scalar_of(node)
+    quoted = f"put it in quotes if it is text: '{text}'"
+    if isinstance(older, date):
+        if reading.keys[-1:] != ("version",):
+            message = f"the SDK reads `{text}` as a date, which it cannot send"
+            reading.note(node, message, f"put it in quotes: '{text}'", AZURE)
+        return text
+    if isinstance(older, str):
+        if isinstance(newer, int | float):
+            advice = f"{quoted}; write {newer} if it is a number"
+            reading.note(node, f"the SDK reads `{text}` as text, not as a number", advice)
+        return newer
+    if older is not None and (reason := _change(text, older, reading.keys)):
+        reading.note(node, f"the SDK reads `{text}` as {reason}", f"{quoted}; else write {_plain(older)}")
+    return older
+
+
+def _change(text: str, older: Scalar, keys: tuple[str, ...]) -> str | None:
+    """Return what the SDK makes of a plain number or boolean, or None if a reader expects just that."""
+    if isinstance(older, bool):
+        return None if text.lower() == str(older).lower() else _plain(older)
+    if isinstance(older, int):
+        return None if str(older) == text else _plain(older)
+    is_text = bool(_OF_TEXTS & set(keys))
+    loses_digits = _DECIMAL.fullmatch(text) is None or Decimal(text) != Decimal(repr(older))
+    if ".inf" in text.lower() or ".nan" in text.lower() or not (loses_digits or (is_text and str(older) != text)):
+        return None
+    return _plain(older)
+
+
+def _plain(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -5,6 +5,7 @@ from typing import Final
 
 from mlops.checks.yaml.document import Document, Node, Problem
 
+LITERALS: Final = frozenset({"string", "integer", "number", "boolean"})
 ANYWHERE: Final = frozenset({"$schema"})
 DESCRIPTIVE: Final = frozenset({"name", "display_name", "description", "tags"})
 
@@ -54,11 +55,17 @@ PARALLEL_STEP: Final = DESCRIPTIVE | frozenset(
     | {"logging_level", "max_concurrency_per_instance", "mini_batch_error_threshold", "mini_batch_size", "outputs"}
     | {"partition_keys", "properties", "resources", "retry_settings", "task", "type"}
 )
-INPUT: Final = frozenset(
-    {"type", "default", "description", "optional", "mode", "min", "max", "enum"}
-    | {"path", "datastore", "path_on_compute", "value"}
-)
-OUTPUT: Final = frozenset({"type", "description", "mode", "path", "name", "version"})
+# A component declares its inputs and outputs; a job, and a step of one, fills them in. Data and literals differ.
+DECLARED_DATA: Final = frozenset({"type", "default", "description", "mode", "optional"})
+DECLARED_LITERAL: Final = frozenset({"type", "default", "description", "enum", "max", "min", "optional"})
+DECLARED_OUTPUT: Final = frozenset({"type", "description", "mode"})
+GIVEN_DATA: Final = frozenset({"type", "datastore", "mode", "path", "path_on_compute"})
+GIVEN_MODEL: Final = GIVEN_DATA - {"path_on_compute"}
+GIVEN_LITERAL: Final = frozenset({"value"})
+GIVEN_OUTPUT: Final = frozenset({"type", "mode", "name", "path", "version"})
+_MODELS: Final = frozenset({"custom_model", "mlflow_model", "triton_model"})
+DATA_TYPES: Final = _MODELS | {"mltable", "uri_file", "uri_folder"}
+_GROUP: Final = "group"
 ENVIRONMENT: Final = frozenset(
     {
         "auto_delete_setting",
@@ -107,9 +114,52 @@ BATCH_DEPLOYMENT: Final = frozenset(
 )
 
 
+# What the fields hold, wherever they are: one value, or entries of their own.
+SCALARS: Final = frozenset(
+    {"app_insights_enabled", "auth_mode", "code", "command", "compute", "default_compute", "default_datastore"}
+    | {"description", "display_name", "endpoint_name", "entry_script", "experiment_name", "image", "instance_count"}
+    | {"instance_type", "name", "path", "program_arguments", "type", "version"}
+)
+MAPPINGS: Final = frozenset(
+    {"build", "code_configuration", "data_collector", "environment_variables", "inputs", "jobs", "outputs"}
+    | {"properties", "request_settings", "resources", "retry_settings", "search_space", "settings", "tags", "task"}
+)
+
+
 def unknown_fields(document: Document, node: Node, known: frozenset[str], where: str) -> Iterator[Problem]:
-    """Yield a problem for every field of `node` that is not in `known`."""
+    """Yield a problem for every field of `node` that is not in `known`, or holds a value of another shape."""
     for name, child in node.entries.items():
         if name not in known | ANYWHERE:
             expected = ", ".join(sorted(known))
             yield document.problem(child, f"unknown field `{name}` in {where}", f"known fields: {expected}")
+        elif name in SCALARS and isinstance(child.value, dict | list):
+            yield document.problem(child, f"`{name}` of {where} is {child.shown}", "write one value")
+        elif name in MAPPINGS and not isinstance(child.value, dict | None):
+            yield document.problem(
+                child, f"`{name}` of {where} is not a mapping", "write `key: value` entries below it"
+            )
+
+
+def of_declared_input(node: Node) -> frozenset[str]:
+    """The fields of an input of a component, by its type."""
+    kind = node.get("type")
+    if kind is not None and kind.text == _GROUP:
+        return frozenset(node.entries)
+    if kind is None or kind.text in DATA_TYPES:
+        return DECLARED_DATA
+    return DECLARED_LITERAL if kind.text in LITERALS else DECLARED_DATA | DECLARED_LITERAL
+
+
+def check_given_input(document: Document, node: Node, where: str) -> Iterator[Problem]:
+    """Yield what is wrong with the fields of an input of a job or a step that is a mapping."""
+    kind = node.get("type")
+    if kind is not None and kind.text == _GROUP:
+        return
+    if node.get("value") is not None or (kind is not None and kind.text in LITERALS):
+        others = [f"`{name}`" for name in node.entries if name not in GIVEN_LITERAL]
+        if others:
+            message = f"{where} is a literal with {', '.join(others)}, which only components declare"
+            yield document.problem(node, message, "write the value alone, as in `rows: 3`")
+        return
+    known = GIVEN_MODEL if kind is not None and kind.text in _MODELS else GIVEN_DATA
+    yield from unknown_fields(document, node, known, where)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mlops.checks.yaml.document import Document, Node, Problem
+from mlops.checks.yaml.document import AZURE, Document, Node, Problem
 
 # In both files, for editors.
 _OWN: Final = frozenset({"$schema"})
@@ -21,15 +21,16 @@ class Overlaid(Document):
     below: Document
     inherited: frozenset[int]
 
-    def problem(self, at: Node | int, message: str, advice: str) -> Problem:
+    def problem(self, at: Node | int, message: str, advice: str, rule: str = AZURE) -> Problem:
         """Make a problem in the file that the node is written in."""
-        return (self.below if id(at) in self.inherited else self.upper).problem(at, message, advice)
+        return (self.below if id(at) in self.inherited else self.upper).problem(at, message, advice, rule)
 
 
 def overlaid(upper: Document, below: Document) -> Overlaid:
     """Merge one document over another."""
     inherited = frozenset(id(node) for node in _nodes(below.root))
-    return Overlaid(upper.path, upper.file, _merged(below.root, upper.root), upper.lines, upper, below, inherited)
+    root = _merged(below.root, upper.root)
+    return Overlaid(upper.path, upper.file, root, upper.lines, upper.changes, upper, below, inherited)
 
 
 def keys_without_effect(document: Overlaid) -> Iterator[Problem]:

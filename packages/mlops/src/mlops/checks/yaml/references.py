@@ -18,6 +18,9 @@ COMPONENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,254}")
 COMPUTE: Final = re.compile(
     r"(azureml:)?[A-Za-z][A-Za-z0-9-]{0,30}[A-Za-z0-9]|(azureml:)?/subscriptions/\S+|\$\{\{\S+\}\}"
 )
+PORT_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*(\.[a-zA-Z_][a-zA-Z0-9_]*)*")
+PORT_NAME_ADVICE: Final = "use letters, digits and `_`, and do not begin with a digit"
+VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,29}")
 SEMANTIC_VERSION: Final = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?")
 
 

@@ -1,6 +1,7 @@
 """Reads the jobs and deployments of a stage. No I/O.
 
-Containers, service containers and server jobs are refused: running their steps on the host would be misleading.
+Jobs with containers or service containers, and server jobs, are marked as limits of the replay: running their steps on
+the host would be misleading.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from workflow_replay.azure.pipeline.model import HOOKS, Environment, HookName, H
 from workflow_replay.azure.pipeline.steps import check_condition, steps
 from workflow_replay.azure.pipeline.variables import variables
 from workflow_replay.azure.templates.tree import Entries, Node, Text
+from workflow_replay.errors import Limit
 
 DEFAULT_TIMEOUT_MINUTES = 60.0
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -74,12 +76,6 @@ def _common(
         raise fields.location_of(key).error(
             f"The job name '{name}' is invalid: use letters, digits and _, and do not start with a digit"
         )
-    for unsupported in _NOT_REPLAYED:
-        if fields.has(unsupported):
-            raise fields.location_of(unsupported).error(f"Jobs with `{unsupported}` cannot be replayed")
-    pool = fields.node("pool")
-    if isinstance(pool, Text) and pool.text == "server":
-        raise fields.location_of("pool").error("Server jobs cannot be replayed")
     return Job(
         name=name,
         location=fields.location,
@@ -93,7 +89,19 @@ def _common(
         strategy=strategy,
         hooks=hooks,
         environment=environment,
+        limit=_limit(fields),
     )
+
+
+def _limit(fields: Fields) -> Limit | None:
+    for unsupported in _NOT_REPLAYED:
+        if fields.has(unsupported):
+            message = f"jobs with `{unsupported}` cannot be replayed: steps run on this machine, without containers"
+            return fields.location_of(unsupported).limit(message)
+    pool = fields.node("pool")
+    if isinstance(pool, Text) and pool.text == "server":
+        return fields.location_of("pool").limit("server jobs cannot be replayed: the service itself runs them")
+    return None
 
 
 def _strategy(fields: Fields) -> Matrix | Slices | None:

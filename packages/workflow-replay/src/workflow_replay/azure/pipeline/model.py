@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from workflow_replay.azure.templates.tree import SourceLocation
+from workflow_replay.errors import Limit
 
-StepKind: TypeAlias = Literal["script", "bash", "pwsh", "powershell", "checkout", "task", "publish", "download"]
+StepKind: TypeAlias = Literal[
+    "script", "bash", "pwsh", "powershell", "checkout", "task", "publish", "download", "reviewApp", "getPackage"
+]
 HookName: TypeAlias = Literal["preDeploy", "deploy", "routeTraffic", "postRouteTraffic", "failure", "success"]
 
 HOOKS: tuple[HookName, ...] = ("preDeploy", "deploy", "routeTraffic", "postRouteTraffic")
@@ -39,7 +42,10 @@ Variables: TypeAlias = tuple[Variable | Group, ...]
 
 @dataclass(frozen=True)
 class Step:
-    """A step; depending on its kind `subject` is a script, task, repository, path or source."""
+    """A step; depending on its kind `subject` is a script, task, repository, path or source.
+
+    With a `limit` a replay cannot run it.
+    """
 
     kind: StepKind
     subject: str
@@ -53,6 +59,7 @@ class Step:
     retries: int = 0
     inputs: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class Job:
-    """A job; a deployment has `hooks` and an environment instead of steps."""
+    """A job; a deployment has `hooks` and an environment instead of steps. With a `limit` a replay cannot run it."""
 
     name: str
     location: SourceLocation
@@ -105,6 +112,7 @@ class Job:
     strategy: Matrix | Slices | None = None
     hooks: Hooks | None = None
     environment: Environment | None = None
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True)

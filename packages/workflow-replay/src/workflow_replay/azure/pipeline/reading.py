@@ -194,9 +194,6 @@ def _resources(node: Node | None) -> tuple[PipelineResource, ...]:
     if node is None:
         return ()
     fields = Fields(node, _RESOURCES, "resources")
-    for key in ("repositories", "containers", "builds", "packages", "webhooks"):
-        if fields.items(key):
-            raise fields.location_of(key).error(f"Resources of kind `{key}` cannot be replayed")
     return tuple(_pipeline_resource(item) for item in fields.items("pipelines"))
 
 

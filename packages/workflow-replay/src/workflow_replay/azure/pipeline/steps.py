@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import get_args
 
 from workflow_replay.azure.expressions import ExpressionError, parse
@@ -11,6 +11,7 @@ from workflow_replay.azure.expressions.syntax import STEP_CONDITION, Availabilit
 from workflow_replay.azure.pipeline.fields import Fields
 from workflow_replay.azure.pipeline.model import Step, StepKind
 from workflow_replay.azure.templates.tree import Entries, Node, SourceLocation
+from workflow_replay.errors import Limit
 
 MAX_RETRIES = 10
 _NAME = re.compile(r"[A-Za-z_][-_A-Za-z0-9]*\Z")
@@ -35,7 +36,10 @@ _OF_KIND: dict[StepKind, frozenset[str]] = {
     "task": frozenset({"inputs"}),
     "publish": frozenset({"artifact"}),
     "download": frozenset({"artifact", "patterns", "path"}),
+    "reviewApp": frozenset({"resourceName"}),
+    "getPackage": frozenset({"path"}),
 }
+_NOT_REPLAYED: tuple[StepKind, ...] = ("reviewApp", "getPackage")
 _KINDS: tuple[StepKind, ...] = get_args(StepKind)
 
 
@@ -69,9 +73,6 @@ def _step(node: Node) -> Step:
         raise fields.location_of("name").error(f"The step name '{name}' is invalid: use letters, digits, - and _")
     subject = fields.text(kind)
     inputs = _inputs(fields, kind)
-    for key in _STREAMS & inputs.keys():
-        if inputs[key].lower() not in ("", "false"):
-            raise node.location.error(f"{key} cannot be replayed: standard error is merged into standard output")
     if kind == "task" and not _TASK.match(subject):
         raise fields.location_of("task").error(f"The task '{subject}' has no version", "Write it as Name@1.")
     retries = fields.number("retryCountOnTaskFailure", 0)
@@ -88,7 +89,17 @@ def _step(node: Node) -> Step:
         retries=min(int(retries), MAX_RETRIES),
         inputs=inputs,
         environment=fields.text_mapping("env"),
+        limit=_limit(node.location, kind, inputs),
     )
+
+
+def _limit(location: SourceLocation, kind: StepKind, inputs: Mapping[str, str]) -> Limit | None:
+    if kind in _NOT_REPLAYED:
+        return location.limit(f"steps of kind {kind} cannot be replayed")
+    for key in sorted(_STREAMS & inputs.keys()):
+        if inputs[key].lower() not in ("", "false"):
+            return location.limit(f"{key} cannot be replayed: standard error is merged into standard output")
+    return None
 
 
 def _inputs(fields: Fields, kind: StepKind) -> dict[str, str]:
@@ -106,6 +117,4 @@ def _kind(node: Node) -> StepKind:
     first = node.pairs[0][0] if node.pairs else None
     key = first.text if first else ""
     location = first.location if first else node.location
-    if key in ("reviewApp", "getPackage"):
-        raise location.error(f"Steps of kind {key} cannot be replayed")
     raise location.error(f"Unexpected value '{key}': a step must be one of {', '.join(_KINDS)}, template")

@@ -56,7 +56,7 @@ def job_display_name(stage: Stage, name: str) -> str:
 def run_job(session: Session, stage: Stage, instance: Instance, names: Mapping[str, Value]) -> JobResult:
     """Run a job; `names` are the contexts of its runtime expressions.
 
-    Raises WorkflowError and UnknownStep for what cannot be replayed.
+    Raises WorkflowError for what the service would reject.
     """
     id_ = job_id(stage, instance.job.name, instance.key)
     with session.slots:

@@ -28,6 +28,7 @@ from workflow_replay.azure.state.results import Result, conclusion, worst
 from workflow_replay.azure.state.session import Session
 from workflow_replay.cancellation import Cancellation
 from workflow_replay.concurrency import Superseded
+from workflow_replay.errors import Limit, Unreplayable
 from workflow_replay.result import JobRun
 
 
@@ -61,7 +62,7 @@ class _StageOutcome:
 def run_stages(session: Session) -> tuple[Result, tuple[JobRun, ...]]:
     """Run all stages; return the result of the run and its jobs in the order of the file.
 
-    Raises WorkflowError and UnknownStep for what cannot be replayed.
+    What cannot be replayed fails its step, job or stage. Raises WorkflowError for what the service would reject.
     """
     runner = _Stages(session)
     run_in_order(runner.dependencies, runner.run, session.cancellation.cancel, session.max_parallel)
@@ -88,6 +89,7 @@ class _Stages:
         if reason:
             return _not_started(self._session, stage, result, reason)
         try:
+            self._session.check_groups(stage.variables)
             with self._holding_locks(stage):
                 rejection = self._rejection(stage)
                 if rejection:
@@ -95,6 +97,8 @@ class _Stages:
                 return _Jobs(self._session, stage, self._known(stage)).run_all()
         except Superseded as error:
             return _not_started(self._session, stage, Result.CANCELED, str(error))
+        except Unreplayable as error:
+            return _not_started(self._session, stage, Result.FAILED, error.message, error.limit)
 
     def _skip_reason(self, stage: Stage) -> tuple[str, Result]:
         results = {name: self.outcomes[name].result for name in ancestors(stage.name, self.dependencies)}
@@ -163,6 +167,12 @@ class _Jobs:
         reason, result = _evaluate(self._session, job.condition, results, names)
         if reason:
             return _not_run(self._session, self._stage, job, result, reason)
+        try:
+            if job.limit is not None:
+                raise Unreplayable(job.limit)
+            self._session.check_groups(job.variables)
+        except Unreplayable as error:
+            return _not_run(self._session, self._stage, job, Result.FAILED, error.message, error.limit)
         outcome = _JobOutcome(Result.SUCCEEDED)
         if job.hooks is not None:
             self._run_deployment(job, names, outcome)
@@ -259,12 +269,16 @@ def _environments(stage: Stage) -> dict[str, Job]:
     return found
 
 
-def _not_started(session: Session, stage: Stage, result: Result, reason: str) -> _StageOutcome:
-    jobs = {job.name: _not_run(session, stage, job, result, reason) for job in stage.jobs}
+def _not_started(
+    session: Session, stage: Stage, result: Result, reason: str, limit: Limit | None = None
+) -> _StageOutcome:
+    jobs = {job.name: _not_run(session, stage, job, result, reason, limit) for job in stage.jobs}
     return _StageOutcome(result, jobs)
 
 
-def _not_run(session: Session, stage: Stage, job: Job, result: Result, reason: str) -> _JobOutcome:
+def _not_run(
+    session: Session, stage: Stage, job: Job, result: Result, reason: str, limit: Limit | None = None
+) -> _JobOutcome:
     run = JobRun(
         id=job_id(stage, job.name),
         name=job_display_name(stage, job.display_name or job.name),
@@ -272,6 +286,7 @@ def _not_run(session: Session, stage: Stage, job: Job, result: Result, reason: s
         outcome=conclusion(result),
         environment=job.environment.name if job.environment else None,
         reason=reason,
+        limit=limit,
     )
     session.listener.job_finished(run)
     return _JobOutcome(result, [run])

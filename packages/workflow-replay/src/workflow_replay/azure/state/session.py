@@ -13,6 +13,7 @@ from workflow_replay.cancellation import Cancellation
 from workflow_replay.common.counter import Counter
 from workflow_replay.common.masking import Masks
 from workflow_replay.effects import Effects
+from workflow_replay.errors import Limit, Unreplayable
 from workflow_replay.host_environment import HostEnvironment
 from workflow_replay.progress import Listener
 
@@ -61,24 +62,17 @@ class Session:
         return self.scratch / "artifacts"
 
     def group(self, group: Group) -> tuple[Mapping[str, str], Mapping[str, str]]:
-        """Return the variables and secrets of a variable group. Raises WorkflowError for an unknown group."""
+        """Return the variables and secrets of a variable group. Raises Unreplayable for an unknown group."""
         host = self.host
         if group.name not in host.environment_variables and group.name not in host.environment_secrets:
-            raise group.location.error(
-                f"Variable group {group.name} was not found or is not authorized for use.",
-                "Provide its variables to the replay, by the name of the group.",
-            )
+            message = f"the variables of the group {group.name} are in Azure DevOps, not in the repository"
+            advice = "Give the replay its variables, by the name of the group."
+            raise Unreplayable(Limit(str(group.location), message, advice, "group", group.name))
         name = group.name
         return host.environment_variables.get(name, {}), host.environment_secrets.get(name, {})
 
-    def check_groups(self) -> None:
-        """Raise WorkflowError if a variable group of the pipeline is unknown."""
-        for variables in self._all_variables():
-            for entry in variables:
-                if isinstance(entry, Group):
-                    self.group(entry)
-
-    def _all_variables(self) -> list[Variables]:
-        stages = self.pipeline.stages
-        return [self.pipeline.variables, *(stage.variables for stage in stages),
-                *(job.variables for stage in stages for job in stage.jobs)]  # fmt: skip
+    def check_groups(self, variables: Variables) -> None:
+        """Raise Unreplayable if the caller did not provide a variable group of a block."""
+        for entry in variables:
+            if isinstance(entry, Group):
+                self.group(entry)

@@ -16,7 +16,6 @@ from workflow_replay.effects import EffectFailed
 _BASH = ("bash", "--noprofile", "--norc")
 _POWERSHELL = ("pwsh", "-NoLogo", "-NoProfile", "-NonInteractive", "-File")
 _PROGRAMS = {"bash": _BASH, "sh": _BASH, "pscore": _POWERSHELL, "pwsh": _POWERSHELL}
-NATIVE_TASKS = frozenset({"azurecli", "bash", "cmdline", "powershell"})
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Script:
 def script_of(step: Step, subject: str, inputs: Mapping[str, str]) -> Script | None:
     """Return the script of a step, given its subject and inputs with macros expanded; None for other steps.
 
-    Raises WorkflowError for what cannot be replayed, EffectFailed for a missing input.
+    Raises WorkflowError for what the service would reject, EffectFailed for a missing input.
     """
     match step.kind:
         case "script" | "bash":

@@ -17,14 +17,12 @@ from workflow_replay.azure.steps.attempt import Attempt
 from workflow_replay.azure.steps.shells import script_of
 from workflow_replay.azure.steps.step_output import StepOutput
 from workflow_replay.effects import EffectFailed
+from workflow_replay.errors import Unreplayable
 from workflow_replay.result import StepRun
 
 
 def run_step(step: Step, state: JobState) -> StepRun:
-    """Run or skip a step, and apply its result to the job.
-
-    Raises WorkflowError and UnknownStep for what cannot be replayed.
-    """
+    """Run or skip a step, and apply its result to the job. Raises WorkflowError for what the service would reject."""
     name = display_name(step, state)
     state.check_cancellation()
     run = _skipped(step, state, name) or _run(step, state, name)
@@ -81,6 +79,7 @@ def _run(step: Step, state: JobState, name: str) -> StepRun:
         summary=hide(output.summary),
         annotations=tuple(output.annotations),
         seconds=time.monotonic() - started,
+        limit=attempt.limit,
     )
 
 
@@ -96,7 +95,7 @@ def _step_output(step: Step, state: JobState, name: str) -> StepOutput:
 def _with_retries(step: Step, state: JobState, output: StepOutput) -> Attempt:
     attempt = _attempt(step, state, output)
     for number in range(1, step.retries + 1):
-        if attempt.result is not Result.FAILED:
+        if attempt.result is not Result.FAILED or attempt.limit is not None:
             break
         output.annotate("warning", f"The step failed; retry {number} of {step.retries}")
         output.reset_result()
@@ -108,10 +107,15 @@ def _attempt(step: Step, state: JobState, output: StepOutput) -> Attempt:
     subject = state.variables.expand(step.subject)
     inputs = {key: state.variables.expand(value) for key, value in step.inputs.items()}
     try:
+        if step.limit is not None:
+            raise Unreplayable(step.limit)
         script = script_of(step, subject, inputs)
+        if script is not None:
+            return script_step.run(step, script, subject, inputs, state, output)
+        return task_step.run(step, subject, inputs, state, output)
     except EffectFailed as error:
         output.annotate("error", str(error))
         return Attempt(Result.FAILED, uses=subject)
-    if script is not None:
-        return script_step.run(step, script, subject, inputs, state, output)
-    return task_step.run(step, subject, inputs, state, output)
+    except Unreplayable as error:
+        output.annotate("error", str(error))
+        return Attempt(Result.FAILED, uses=subject if step.kind == "task" else None, limit=error.limit)

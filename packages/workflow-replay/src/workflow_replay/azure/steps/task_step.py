@@ -12,7 +12,7 @@ from workflow_replay.azure.steps.attempt import Attempt, reported_result
 from workflow_replay.azure.steps.step_output import StepOutput
 from workflow_replay.common.checkout import check_out
 from workflow_replay.effects import EffectContext, EffectFailed, EffectResult
-from workflow_replay.errors import RepositoryError
+from workflow_replay.errors import RepositoryError, Unreplayable
 
 DEFAULT_DEPTH = 1
 _SOURCES = ("Build.SourcesDirectory", "Build.Repository.LocalPath", "System.DefaultWorkingDirectory")
@@ -21,7 +21,7 @@ _SOURCES = ("Build.SourcesDirectory", "Build.Repository.LocalPath", "System.Defa
 def run(step: Step, subject: str, inputs: dict[str, str], state: JobState, output: StepOutput) -> Attempt:
     """Run a step once; `subject` and `inputs` are those of the step, with macros expanded.
 
-    Raises WorkflowError and UnknownStep for what cannot be replayed.
+    Raises Unreplayable for what cannot be replayed, WorkflowError for what the service would reject.
     """
     uses = subject if step.kind == "task" else step.kind
     try:
@@ -75,7 +75,10 @@ def _check_out(step: Step, subject: str, inputs: dict[str, str], state: JobState
     if subject == "none":
         return
     if subject != "self":
-        raise step.location.error(f"Only `checkout: self` can be replayed, not {subject}")
+        message = (
+            f"only `checkout: self` can be replayed: {subject} is another repository, which a replay does not have"
+        )
+        raise Unreplayable(step.location.limit(message))
     if state.sources is not None:
         output.log(f"{state.sources} has been checked out already")
         return

@@ -9,19 +9,18 @@ from __future__ import annotations
 from posixpath import dirname
 
 from workflow_replay.azure.templates.tree import SourceLocation
+from workflow_replay.errors import Unreplayable
 
 
 def resolve(reference: str, location: SourceLocation) -> str:
     """Return the path, from the repository's root, of a template that is referenced at `location`.
 
-    Raises WorkflowError for other repositories and for paths outside of this one.
+    Raises Unreplayable for other repositories, WorkflowError for paths outside of this one.
     """
     path, _, alias = reference.partition("@")
     if alias and alias.casefold() != "self":
-        raise location.error(
-            f"No repository found by name {alias}",
-            "A replay reads templates of its own repository only: use a path without `@`, or with `@self`.",
-        )
+        message = f"the template {reference} is in another repository, which a replay does not have"
+        raise Unreplayable(location.limit(message, "It reads templates of its own repository only."))
     path = path.replace("\\", "/")
     joined = path if path.startswith("/") else f"{dirname(location.file)}/{path}"
     parts: list[str] = []

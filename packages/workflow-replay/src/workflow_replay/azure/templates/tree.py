@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from workflow_replay.azure.expressions import Value, to_text
 from workflow_replay.common import yaml_document
-from workflow_replay.errors import WorkflowError
+from workflow_replay.errors import Limit, WorkflowError
 
 EXPRESSION_OPENS = "${{"
 
@@ -26,6 +26,10 @@ class SourceLocation:
     def error(self, message: str, advice: str = "") -> WorkflowError:
         """Return an error at this location."""
         return WorkflowError(self.file, self.line, message, advice)
+
+    def limit(self, message: str, advice: str = "") -> Limit:
+        """Return what a replay cannot do at this location."""
+        return Limit(str(self), message, advice)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"

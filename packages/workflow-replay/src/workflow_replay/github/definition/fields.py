@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from workflow_replay.common.yaml_document import Mapping, Sequence
-from workflow_replay.errors import WorkflowError
+from workflow_replay.errors import Limit, WorkflowError
 from workflow_replay.github.definition.model import Condition, Raw
 from workflow_replay.github.expressions.errors import ExpressionError
 from workflow_replay.github.expressions.templates import Availability, check, condition
@@ -37,6 +37,10 @@ class Fields:
     def error(self, key: str, message: str) -> WorkflowError:
         """An error at a key."""
         return WorkflowError(self.file, self.line(key), f"{self.where}: {key}: {message}")
+
+    def limit(self, key: str, message: str) -> Limit:
+        """What a replay cannot do with a key."""
+        return Limit(f"{self.file}:{self.line(key)}", f"{self.where}: {key}: {message}")
 
     def value(self, key: str) -> Any:
         """The value of a key, None if it is missing."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Map
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from workflow_replay.common.yaml_document import Mapping, Sequence, parse
-from workflow_replay.errors import WorkflowError
+from workflow_replay.errors import Limit, Unreplayable, WorkflowError
 from workflow_replay.github.definition import availability
 from workflow_replay.github.definition.fields import Fields
 from workflow_replay.github.definition.loading_triggers import read_triggers
@@ -29,6 +30,8 @@ _STEP_KEYS: Final = frozenset({
     "id", "if", "name", "uses", "run", "working-directory", "shell", "with", "env", "continue-on-error",
     "timeout-minutes",
 })  # fmt: skip
+_OF_CONTAINERS: Final = ("container", "services", "snapshot")
+_WITHOUT_CONTAINERS: Final = "cannot be replayed: steps run on this machine, without containers"
 _COMPOSITE_STEP_KEYS: Final = _STEP_KEYS - {"timeout-minutes"}
 _ACTION_KEYS: Final = frozenset({"name", "author", "description", "inputs", "outputs", "runs", "branding"})
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -57,13 +60,14 @@ def read_workflow(text: str, file: str) -> Workflow:
 
 
 def read_composite(text: str, file: str) -> Composite:
-    """Read the action.yml of a composite action. Raises WorkflowError, also for other kinds of action."""
+    """Read the action.yml of a composite action. Raises WorkflowError, and Unreplayable for other kinds."""
     top = Fields(file, parse(text, file), 1, "the action", _ACTION_KEYS)
     runs = Fields(file, top.value("runs"), top.line("runs"), "runs", frozenset({"using", "steps"}) | _OTHER_KINDS)
     if runs.text("using") != "composite":
-        raise WorkflowError(
-            file, runs.line("using"), "only composite actions can be replayed", "Declare an effect for it."
-        )
+        advice = "Declare an effect for it, by its path."
+        place = f"{file}:{runs.line('using')}"
+        message = "only composite actions can be replayed"
+        raise Unreplayable(Limit(place, message, advice, "effect", f"./{PurePosixPath(file).parent}"))
     inputs: dict[str, Input] = {}
     for key, value, line in _entries(top, "inputs"):
         entry = Fields(file, value, line, f"inputs.{key}", _ACTION_INPUT_KEYS)
@@ -98,9 +102,6 @@ def _job(file: str, id: str, value: Any, line: int) -> Job:  # noqa: A002 - the 
     where = f"jobs.{id}"
     calls = isinstance(value, Mapping) and "uses" in value
     job = Fields(file, value, line, where, _CALL_KEYS if calls else _JOB_KEYS)
-    for key in ("container", "services", "snapshot"):
-        if key in job:
-            raise job.error(key, "cannot be replayed: steps run on this machine, without containers")
     if not calls and ("runs-on" not in job or "steps" not in job):
         raise WorkflowError(file, line, f"{where} needs `runs-on` and `steps`, or `uses`")
     return Job(
@@ -123,6 +124,7 @@ def _job(file: str, id: str, value: Any, line: int) -> Job:  # noqa: A002 - the 
         uses=job.text("uses"),
         inputs=job.raw("with", availability.JOB),
         secrets=job.raw("secrets", availability.CALL_SECRET),
+        limit=next((job.limit(key, _WITHOUT_CONTAINERS) for key in _OF_CONTAINERS if key in job), None),
     )
 
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from workflow_replay.errors import Limit
+
 WORKFLOW_CALL: Final = "workflow_call"
+LOCAL: Final = "./"
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class Strategy:
 
 @dataclass(frozen=True)
 class Job:
-    """A job with steps, or with `uses` a call of a reusable workflow."""
+    """A job with steps, or with `uses` a call of a reusable workflow. With a `limit` a replay cannot run it."""
 
     id: str
     line: int
@@ -117,6 +120,7 @@ class Job:
     uses: str | None = None
     inputs: Raw | None = None
     secrets: Raw | None = None
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 from workflow_replay.cancellation import Cancellation
 from workflow_replay.effects import EffectFailed
-from workflow_replay.errors import WorkflowError
+from workflow_replay.errors import Limit, WorkflowError
 from workflow_replay.github.contexts import runner_context, write_event
 from workflow_replay.github.definition import availability
 from workflow_replay.github.definition.model import Job, Workflow
@@ -49,6 +49,7 @@ class JobOutcome:
     outputs: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     reason: str = ""
+    limit: Limit | None = None
 
 
 def run_job(session: Session, assignment: Assignment, cancellation: Cancellation) -> JobOutcome:

@@ -11,7 +11,7 @@ from typing import Final
 
 from workflow_replay.approvals import ApprovalRequest
 from workflow_replay.cancellation import Cancellation
-from workflow_replay.errors import WorkflowError
+from workflow_replay.errors import Unreplayable, WorkflowError
 from workflow_replay.github.definition import availability
 from workflow_replay.github.definition.permissions import for_fork, granted
 from workflow_replay.github.expressions.evaluation import Scope
@@ -91,6 +91,8 @@ def _run_instance(session: Session, instance: JobInstance) -> JobResult:
     try:
         ignored = truthy(instance.value(job.continue_on_error, availability.JOB))
         environment = _environment(instance)
+        if job.limit is not None:
+            raise Unreplayable(job.limit)
         if instance.cancellation.is_cancelled:
             raise JobRejected("cancelled before it started", "cancelled")
         _wait_for_approval(session, instance, environment)
@@ -103,6 +105,8 @@ def _run_instance(session: Session, instance: JobInstance) -> JobResult:
         outcome = JobOutcome(error.conclusion, reason=str(error))
     except WorkflowError as error:
         outcome = JobOutcome("failure", reason=error.message)
+    except Unreplayable as error:
+        outcome = JobOutcome("failure", reason=error.message, limit=error.limit)
     conclusion: Conclusion = "success" if ignored and outcome.conclusion == "failure" else outcome.conclusion
     run = JobRun(
         id=instance.id,
@@ -115,6 +119,7 @@ def _run_instance(session: Session, instance: JobInstance) -> JobResult:
         permissions={scope: level for scope, level in instance.scopes.items() if level != "none"},
         seconds=outcome.seconds,
         reason=outcome.reason,
+        limit=outcome.limit,
     )
     session.host.listener.job_finished(run)
     return JobResult(conclusion, run.outputs, (run,))

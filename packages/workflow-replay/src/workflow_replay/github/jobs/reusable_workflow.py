@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from workflow_replay.errors import EventError, WorkflowError
+from workflow_replay.errors import EventError, Limit, Unreplayable, WorkflowError
 from workflow_replay.github.definition import availability
 from workflow_replay.github.definition.model import WORKFLOW_CALL, Trigger
 from workflow_replay.github.expressions.evaluation import Scope
@@ -22,9 +22,17 @@ _MAX_DEPTH: Final = 10
 
 
 def run_called(session: Session, instance: JobInstance, run_job: RunJob) -> JobResult:
-    """Run the workflow that a job calls. Raises WorkflowError for an invalid call."""
+    """Run the workflow that a job calls.
+
+    Raises WorkflowError for an invalid call, Unreplayable for a workflow of another repository.
+    """
     job, call, contexts = instance.ready.job, instance.ready.call, instance.contexts
-    workflow = session.called[job.uses or ""]
+    workflow = session.called.get(job.uses or "")
+    if workflow is None:
+        place = f"{call.workflow.file}:{job.line}"
+        raise Unreplayable(
+            Limit(place, f"{job.uses} is a workflow of another repository, which a replay does not have")
+        )
     if call.depth >= _MAX_DEPTH:
         raise WorkflowError(call.workflow.file, job.line, f"reusable workflows are nested more than {_MAX_DEPTH} deep")
     trigger = workflow.triggers[WORKFLOW_CALL]

@@ -24,7 +24,10 @@ RunSteps = Callable[[Frame, Sequence[Step]], None]
 
 
 def run(frame: Frame, step: Step, env: dict[str, str], log: StepLog, run_steps: RunSteps, name: str) -> StepExecution:
-    """Run the composite action in a folder of the workspace. Raises WorkflowError if there is none."""
+    """Run the composite action in a folder of the workspace.
+
+    Raises WorkflowError if there is none, Unreplayable for another kind of action.
+    """
     if frame.prefix.count(" / ") >= _MAX_DEPTH:
         raise WorkflowError(frame.file, step.line, f"composite actions are nested more than {_MAX_DEPTH} deep")
     path = step.uses or ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workflow_replay.effects import EffectContext, EffectFailed
 from workflow_replay.errors import WorkflowError
-from workflow_replay.github.definition.model import Step
+from workflow_replay.github.definition.model import LOCAL, Step
 from workflow_replay.github.steps.frame import Frame
 from workflow_replay.github.steps.process_environment import process_environment
 from workflow_replay.github.steps.step_execution import StepExecution
@@ -14,7 +14,7 @@ from workflow_replay.github.steps.step_log import StepLog
 def simulate(frame: Frame, step: Step, env: dict[str, str], log: StepLog, name: str) -> StepExecution:
     """Run the effect of an action. Raises UnknownStep, and WorkflowError for invalid expressions."""
     uses = step.uses or ""
-    if "@" not in uses and not uses.startswith("docker://"):
+    if "@" not in uses and not uses.startswith(("docker://", LOCAL)):
         raise WorkflowError(frame.file, step.line, f"{uses!r} needs a version: owner/name@version")
     job = frame.job
     effect = job.session.effects.find(step.action_name, f"{frame.file}:{step.line}")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from workflow_replay.cancellation import Cancellation
-from workflow_replay.errors import WorkflowError
-from workflow_replay.github.definition.model import Step
+from workflow_replay.errors import Limit, Unreplayable, WorkflowError
+from workflow_replay.github.definition.model import LOCAL, Step
 from workflow_replay.github.expressions.errors import ExpressionError
 from workflow_replay.github.expressions.templates import holds
 from workflow_replay.github.expressions.values import to_number, to_text, truthy
@@ -50,6 +50,7 @@ class _Finished:
     outcome: Conclusion
     execution: StepExecution = field(default_factory=StepExecution)
     ignored: bool = False
+    limit: Limit | None = None
 
 
 def _run_step(frame: Frame, step: Step) -> None:
@@ -89,6 +90,9 @@ def _run(started: _Started, env: dict[str, str]) -> _Finished:
     except WorkflowError as error:
         log.add_error(error.message)
         return _Finished("failure", ignored=ignored)
+    except Unreplayable as error:
+        log.add_error(str(error))
+        return _Finished("failure", StepExecution(uses=step.action_name), ignored, error.limit)
     if execution.termination == "cancelled":
         log.add_error("The operation was canceled.")
         return _Finished("cancelled", execution)
@@ -105,7 +109,7 @@ def _run_by_kind(started: _Started, env: dict[str, str], seconds: float | None) 
     frame, step = started.frame, started.step
     if step.run is not None:
         return script_step.run(frame, step, env, started.log, _cancellation(frame, step, env), seconds)
-    if step.uses is not None and step.uses.startswith("./"):
+    if step.uses is not None and step.uses.startswith(LOCAL) and step.action_name not in frame.job.session.effects:
         return composite_action.run(frame, step, env, started.log, run_steps, started.name)
     return simulate(frame, step, env, started.log, started.name)
 
@@ -134,6 +138,7 @@ def _finish(started: _Started, finished: _Finished) -> None:
         summary=masks.hide(execution.summary),
         annotations=started.log.annotations,
         seconds=time.monotonic() - started.since,
+        limit=finished.limit,
     )
     job.records.insert(started.index, run)
     job.session.host.listener.step_finished(job.id, run)
