@@ -29,6 +29,11 @@ def init() -> None:
     global scorer, telemetry, data_collection
     scorer = Scorer.from_environment(os.environ)
     telemetry = Telemetry.from_environment(os.environ, scorer)
+    if telemetry.metrics is not None:
+        # Imported by the telemetry already: no other deployment pays for it.
+        from observability.metrics import add_route
+
+        add_route(telemetry.metrics)
     data_collection = DataCollection.from_environment(
         os.environ, scorer.schema, scorer.version, telemetry.on_collection_loss
     )

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_package.errors import InvalidRows, PackageError
+from model_package.evaluation import ONNX
 from model_package.package import UNREGISTERED, find_package, verify
 from model_package.rows.encoding import Tensors
-from model_package.rows.requests import read_request
+from model_package.rows.requests import read_request, too_large
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer as Runtime
 
@@ -59,6 +60,8 @@ class Scorer:
         self.schema = self._runtime.schema
         self._rules = RowRules(self.schema)
         self.task = self._runtime.task
+        # Whether a request takes microseconds; another model than ONNX runs in a process of its own.
+        self.is_fast = self._runtime.runtime == ONNX
         self._head = {"model": model, "model_version": version, **self.task.reply_facts()}
 
     @classmethod
@@ -84,12 +87,20 @@ class Scorer:
         try:
             rows = read_request(body, self._rules)
         except InvalidRows as error:
-            return Reply(BAD_REQUEST, _as_json(_refusal(error)), read_seconds=time.perf_counter() - begun)
+            return _refused(error, time.perf_counter() - begun)
         read = time.perf_counter()
         answer = self._runtime.score(rows)
         scored = time.perf_counter()
         document = _as_json({**self._head, "predictions": self.task.predictions(answer)})
         return Reply(OK, document, ScoredRows(rows, answer), read - begun, scored - read)
+
+    def refuse_size(self, size: int) -> Reply:
+        """The reply to a body of `size` bytes, more than are read, which therefore was not kept."""
+        return _refused(too_large(size), 0.0)
+
+
+def _refused(error: InvalidRows, read_seconds: float) -> Reply:
+    return Reply(BAD_REQUEST, _as_json(_refusal(error)), read_seconds=read_seconds)
 
 
 def _refusal(error: InvalidRows) -> dict[str, Any]:

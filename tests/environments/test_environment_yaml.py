@@ -1,5 +1,6 @@
 """The software environments as the real SDK reads them."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +29,16 @@ def test_serving_stays_small():
 
     packages = {pin.split("==")[0] for pin in environment.conda_file["dependencies"][-1]["pip"]}
     assert not packages & FORBIDDEN_IN_SERVING
+
+
+def test_the_container_of_granian_has_the_versions_of_the_lock() -> None:
+    environment: Any = load_environment(ENVIRONMENTS / "serving.granian.yml")
+    lines = (ENVIRONMENTS / environment.build.path / "requirements.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    lock = tomllib.loads((ENVIRONMENTS.parent / "uv.lock").read_text())
+    # Some packages have another version for each version of Python.
+    locked = {(package["name"], package.get("version")) for package in lock["package"]}
+
+    assert set(pins.items()) <= locked
+    assert "granian" in pins
+    assert environment.inference_config.scoring_route.path == "/score"

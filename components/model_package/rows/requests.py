@@ -63,6 +63,11 @@ def request_tensors(document: Any, rules: RowRules, max_rows: int = MAX_ROWS) ->
     return Tensors(values.astype(np.float32)) if rules.is_numeric else encode(values, texts, rules.schema)
 
 
+def too_large(size: int) -> InvalidRows:
+    """The refusal of a body of `size` bytes, for servers that do not keep one that is larger than MAX_BODY_BYTES."""
+    return InvalidRows(f"the body has {size} bytes, at most {MAX_BODY_BYTES} are read; send several requests")
+
+
 def as_request(rows: ModelInput, schema: Schema) -> dict[str, Any]:
     """Return rows as a request would ask for them: whole numbers without a fraction, labels, ISO 8601, null."""
     columns = encoding.cells(rows, schema)
@@ -101,7 +106,7 @@ class _Findings:
 
 def _parse(body: bytes) -> Any:
     if len(body) > MAX_BODY_BYTES:
-        raise InvalidRows(f"the body has {len(body)} bytes, at most {MAX_BODY_BYTES} are read; send several requests")
+        raise too_large(len(body))
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=_object_of)
     except UnicodeDecodeError as error:

@@ -79,7 +79,9 @@ class BackgroundSender(Generic[AnyItem]):
         name: str,
         unit: str,
         on_loss: OnLoss = ignore_losses,
+        batch_seconds: float = BATCH_SECONDS,
     ) -> None:
+        self._batch_seconds = batch_seconds
         self.sent = self.dropped = self.refused = 0
         self._sink = sink
         self._sampling_rate = sampling_rate
@@ -93,7 +95,9 @@ class BackgroundSender(Generic[AnyItem]):
         self._has_items = threading.Event()
         self._logged = NO_LOSSES
         self._next_warning_at = 0.0
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
 
     def is_sampled(self) -> bool:
         """Whether to record the current request. One draw decides for its inputs and its outputs."""
@@ -110,21 +114,31 @@ class BackgroundSender(Generic[AnyItem]):
         if not self._has_items.is_set():
             self._has_items.set()
 
+    def close(self, seconds: float) -> None:
+        """Send what is queued, and end; waits for at most so many seconds."""
+        self._closing.set()
+        self._has_items.set()
+        self._thread.join(seconds)
+
     def _work(self) -> None:
-        while True:
+        while not self._closing.is_set():
             self._has_items.wait()
             # What arrives meanwhile travels in the same batch: a message costs more than a row.
-            time.sleep(BATCH_SECONDS)
+            self._closing.wait(self._batch_seconds)
             self._has_items.clear()
             with self._lock:
                 batch, self._queue, self._queued_bytes = self._queue, [], 0
-            refused = self._sink.send(batch)
-            self.refused += refused
-            self.sent += sum(item.units for item in batch) - refused
-            undelivered, reason = self._sink.delivery_failures()
-            losses = Losses(self.dropped, self.refused, undelivered)
-            self._on_loss(losses)
-            self._warn(losses, reason)
+            if batch:
+                self._deliver(batch)
+
+    def _deliver(self, batch: list[AnyItem]) -> None:
+        refused = self._sink.send(batch)
+        self.refused += refused
+        self.sent += sum(item.units for item in batch) - refused
+        undelivered, reason = self._sink.delivery_failures()
+        losses = Losses(self.dropped, self.refused, undelivered)
+        self._on_loss(losses)
+        self._warn(losses, reason)
 
     def _warn(self, losses: Losses, reason: str) -> None:
         if losses == self._logged or time.monotonic() < self._next_warning_at:

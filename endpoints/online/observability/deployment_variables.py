@@ -9,6 +9,8 @@ from collections.abc import Mapping
 METRICS_PATH = "METRICS_PATH"
 CONNECTION_STRING = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 DEPLOYMENT_NAME = "DEPLOYMENT_NAME"
+# The folder to collect to, in the container of a datastore; `mlops deploy` sets it where no collector of Azure's runs.
+COLLECTED_DATA_URL = "COLLECTED_DATA_URL"
 DATA_COLLECTION_SAMPLING_RATE = "DATA_COLLECTION_SAMPLING_RATE"
 TRACE_SAMPLING_RATE = "TRACE_SAMPLING_RATE"
 # Refused rather than ignored: a fork that limits what it collects must not collect everything after an upgrade.
@@ -39,3 +41,15 @@ def sampling_rate(environment: Mapping[str, str], name: str) -> float:
     if not 0 <= rate <= 1:
         raise VariableError(f"{name} is '{text}': set it to the share of requests to record, from 0 to 1")
     return rate
+
+
+def positive_number(environment: Mapping[str, str], name: str, default: float) -> float:
+    """The positive number in the variable `name`. Raises VariableError for anything else."""
+    text = environment.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise VariableError(f"{name} is '{text}': set it to a positive number")
+    return number

@@ -1,4 +1,4 @@
-"""Counts requests for Prometheus, and serves the metrics at a path on the inference server's own port.
+"""Counts requests for Prometheus, whose metrics the server serves at a path on its own port.
 
 The server has several processes. Each writes its counts to a file in a folder that they share, and any of them answers
 for all (prometheus_client's multiprocess mode). The dashboard and the alerts rely on these metric names, which
@@ -46,6 +46,7 @@ class Metrics:
         os.environ[FOLDER_VARIABLE] = environment.get(FOLDER_VARIABLE) or str(_shared_folder())
         import prometheus_client as prometheus
 
+        self.path = path
         labels = dict(zip(DEPLOYMENT, (deployment, scorer.version), strict=True))
         registry = prometheus.CollectorRegistry()
         self._requests = prometheus.Counter(
@@ -81,7 +82,16 @@ class Metrics:
         self._lock = threading.Lock()
         _set_model_info(prometheus, registry, scorer, labels, environment.get("MODEL_DIGEST", ""))
         _set_baseline(prometheus, registry, self._bins, labels)
-        _add_route(path, prometheus)
+
+    def exposition(self, accept: str) -> tuple[str, bytes]:
+        """The metrics of all processes of the server as a content type and a text, in the format that `accept` asks."""
+        import prometheus_client as prometheus
+        from prometheus_client import multiprocess
+
+        registry = prometheus.CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+        encode, content_type = prometheus.exposition.choose_encoder(accept)
+        return content_type, encode(registry)
 
     def count(self, record: RequestRecord, scored: ScoredRows | None) -> None:
         """Count one request. The scores of the project's own requests are left out: they say nothing about callers."""
@@ -136,19 +146,16 @@ def _set_baseline(prometheus: Any, registry: Any, bins: PredictionBins, labels: 
         gauge.labels(**labels, band=name).set(share)
 
 
-def _add_route(path: str, prometheus: Any) -> None:
-    """Serve the metrics at `path`: the inference server still accepts routes while it calls init()."""
+def add_route(metrics: Metrics) -> None:
+    """Let the inference server serve the metrics: it still accepts routes while it calls init()."""
     from azureml_inference_server_http.server import routes
     from flask import Response, request
-    from prometheus_client import multiprocess
 
     def show() -> Response:
-        registry = prometheus.CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
-        encode, content_type = prometheus.exposition.choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(registry), content_type=content_type)
+        content_type, text = metrics.exposition(request.headers.get("accept", ""))
+        return Response(text, content_type=content_type)
 
-    routes.main_blueprint.add_url_rule(path, "metrics", show, methods=["GET"])
+    routes.main_blueprint.add_url_rule(metrics.path, "metrics", show, methods=["GET"])
 
 
 def _shared_folder() -> Path:

@@ -83,3 +83,8 @@ class Telemetry:
             metrics.count(record, scored)
         if traces is not None:
             traces.enqueue(record)
+
+    def close(self, seconds: float) -> None:
+        """Send the traces that are queued; waits for at most so many seconds."""
+        if self._traces is not None:
+            self._traces.close(seconds)

@@ -64,11 +64,25 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
     "environments",
     multiple=True,
     metavar="NAME=PYTHON",
-    callback=lambda _, __, given: _interpreters(given),
+    callback=lambda _, __, given: _paths(given, "NAME=PYTHON, such as train=.venv-train/bin/python"),
     help="Run the steps of an environment, by its name or that in its conda file, with another Python; repeatable.",
 )
 @click.option(
     "--compute", "computes", multiple=True, metavar="NAME", help="A cluster that workspaces have; repeatable."
+)
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="NAME=DOCKERFILE",
+    callback=lambda _, __, given: _paths(given, "NAME=DOCKERFILE, such as registry.example/app:1=app/Dockerfile"),
+    help="Run deployments of a container image by the Dockerfile that it was built from; repeatable.",
+)
+@click.option(
+    "--open-container-ports",
+    is_flag=True,
+    help="Let custom containers listen on ports of this machine, which any local user reaches, where Linux's private "
+    "networks are not available.",
 )
 @click.option("--subscription", help="The subscription that `env` names.")
 @click.option("--resource-group", help="The resource group that `env` names.")
@@ -168,12 +182,13 @@ def reset(state: Path | None, *, yes: bool) -> None:
     click.echo(f"Deleted {folder}." if daemon.reset(folder) else f"{folder} does not exist.")
 
 
-def _interpreters(given: tuple[str, ...]) -> dict[str, Path]:
+def _paths(given: tuple[str, ...], form: str) -> dict[str, Path]:
+    """Paths by name; `form` is for the error."""
     found = {}
     for text in given:
         name, _, path = text.partition("=")
         if not name or not path:
-            raise click.BadParameter(f"{text!r} is not NAME=PYTHON, such as train=.venv-train/bin/python")
+            raise click.BadParameter(f"{text!r} is not {form}")
         # Not resolved: the interpreter of a virtual environment is a link to that which made it.
         found[name] = Path(path).expanduser().absolute()
     return found

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,6 +21,7 @@ from azureml_emulator.batch.deployments import BatchDeployments
 from azureml_emulator.batch.endpoints import BatchEndpoints
 from azureml_emulator.batch.jobs import BatchJobs
 from azureml_emulator.control.client_variables import variables
+from azureml_emulator.control.daemon import log_file
 from azureml_emulator.control.ready_file import ReadyRecord
 from azureml_emulator.events.delivery import Deliveries
 from azureml_emulator.events.topics import Topics
@@ -44,14 +47,16 @@ from azureml_emulator.http.recording import ExchangeRecorder
 from azureml_emulator.http.requests import unknown_route
 from azureml_emulator.jobs.assembly import JobParts
 from azureml_emulator.jobs.launching.preloading import CodeVersions
+from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.behaviours import Behaviour, Behaviours, ContainerBehaviour, VersionBehaviour
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import EmulatorError, error_body, error_document
+from azureml_emulator.kernel.errors import BadRequest, EmulatorError, disk_full, error_body, error_document
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.listeners import Listeners
+from azureml_emulator.processes.log_file import keep_short
 from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.resources.computes import Computes
 from azureml_emulator.resources.connections import Connections
@@ -69,12 +74,14 @@ from azureml_emulator.security.secret_keys import ensure_secret_keys
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
 from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
+from azureml_emulator.serving.deployments.containers import Containers
 from azureml_emulator.serving.deployments.deployments import Deployments
 from azureml_emulator.serving.deployments.endpoints import Endpoints
 from azureml_emulator.serving.servers.fleet import Fleet
 from azureml_emulator.serving.servers.server_starter import ServerStarter
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.registered_content import RegisteredContent
 from azureml_emulator.storage.run_artifacts import RunArtifacts
 from azureml_emulator.storage.storage_access import StorageAccess
 from azureml_emulator.storage.uploads import Uploads
@@ -142,7 +149,18 @@ class Emulator:
             self.base_url,
             one_at_a_time=settings.endpoint_operations == "one_at_a_time",
         )
+<<<<<<< HEAD
+        self.collectors = CollectorRegistry(self.locator, self.listeners, settings.files.collected_bytes)
+=======
         self.collectors = CollectorRegistry(self.locator, self.listeners)
+        containers = Containers(
+            self.locator,
+            settings.images,
+            self._client_variables(),
+            urlsplit(self.base_url).port or 0,
+            open_ports=settings.open_container_ports,
+        )
+>>>>>>> serve
         self.deployments = Deployments(
             self.store,
             self.clock,
@@ -151,6 +169,7 @@ class Emulator:
             self.fleet,
             self.endpoints,
             self.collectors,
+            containers,
             settings.state / "deployments",
         )
         self.router = ScoringRouter(
@@ -173,12 +192,16 @@ class Emulator:
             self.operations,
             self.processes,
             {"data/versions": self.data, "models/versions": self.models},
-            variables(ReadyRecord.of(self.settings, self.base_url, self.certificates.bundle)),
+            self._client_variables(),
             self.listeners,
         )
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
         self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
         self.schedules = Schedules(self.store, self.clock, self.jobs.behaviour, self.jobs.records)
+
+    def _client_variables(self) -> dict[str, str]:
+        """What lets a program that the emulator starts use the emulator."""
+        return variables(ReadyRecord.of(self.settings, self.base_url, self.certificates.bundle))
 
     def _create_mlflow(self) -> None:
         """MLflow's view of models, and MLflow's public address."""
@@ -206,6 +229,7 @@ class Emulator:
             self.tokens,
             PageAccess(self._keys.token_key, self.clock),
             self.certificates,
+            settings.connections,
         )
 
     def _create_events(self) -> None:
@@ -218,16 +242,25 @@ class Emulator:
     def application(self) -> ASGIApp:
         """The ASGI application: scoring bypasses the framework, everything else goes through it."""
         framework = Starlette(
-            routes=self._routes(),
+            routes=self.routes(),
             # Outermost first.
             middleware=[
                 Middleware(ExchangeRecorder, file=self.settings.record),
                 Middleware(RequireToken, tokens=self.tokens),
             ],
-            exception_handlers={EmulatorError: refuse, Exception: defect},
+            exception_handlers={
+                EmulatorError: refuse,
+                OSError: self._refuse_write,
+                HTTPException: unroutable,
+                Exception: defect,
+            },
             lifespan=self._lifespan,
         )
         return RequireLocalHost(ScoringFirst(framework, self.router))
+
+    async def _refuse_write(self, request: Request, error: Exception) -> Response:
+        """Render a write for which there is no room as such, and any other failure as a bug."""
+        return await refuse(request, disk_full(error, self.settings.state) or error)
 
     def _behaviours(self) -> Behaviours:
         components = Components(self.store, self.clock)
@@ -254,9 +287,10 @@ class Emulator:
             }
         )
 
-    def _routes(self) -> list[Route]:
+    def routes(self) -> list[Route]:
         """Every route; the first that matches a request answers it."""
         front_door = "/mferp/managementfrontend/subscriptions"
+        registered = RegisteredContent(self.store, self.blobs, self.locator)
         event_grid = EventGrid(
             self.store, self.topics, self.deliveries, self.scopes, self.tokens, strict=self.settings.strict
         )
@@ -276,7 +310,7 @@ class Emulator:
             *MlflowProxy(self.jobs.mlflow, self.jobs.gateway, self.registry, self.jobs.records, self.scopes).routes(),
             *Metadata(self.base_url, self.settings, self.scopes).routes(),
             *TokenRoute(self.tokens, self._keys.identity_header).routes(),
-            *BlobService(self.blobs, self.uploads, self.signatures, self.tokens).routes(_ALL_METHODS),
+            *BlobService(self.blobs, self.uploads, self.signatures, self.tokens, registered).routes(_ALL_METHODS),
             Route("/{rest:path}", self.not_modelled, methods=_ALL_METHODS),
         ]
 
@@ -287,6 +321,12 @@ class Emulator:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
+        logs = keep_running(
+            lambda: keep_short(
+                lambda: [log_file(self.settings.state), *self.processes.growing_logs()], self.settings.files.log_bytes
+            ),
+            "keeping logs short",
+        )
         self.uploads.clear()
         self.processes.reap_orphans()
         self.operations.fail_interrupted()
@@ -299,6 +339,7 @@ class Emulator:
         self.schedules.open()
         self.deliveries.open()
         yield
+        logs.cancel()
         await self.schedules.scheduler.close()
         await self.mlflow_front.close()
         await self.jobs.close()
@@ -318,6 +359,16 @@ async def refuse(_: Request, error: Exception) -> Response:
     if not isinstance(error, EmulatorError):
         raise error
     return JSONResponse(error_document(error), status_code=error.status)
+
+
+async def unroutable(request: Request, error: Exception) -> Response:
+    """Render what the framework refuses: a method, or a path with a line break, which no route has."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 404:
+        path = BadRequest(f"{request.url.path!r} is not a path that a resource can have.", code="InvalidUri")
+        return JSONResponse(error_document(path), status_code=path.status)
+    message = f"{request.url.path} does not accept {request.method}."
+    return JSONResponse(error_body("MethodNotAllowed", message), status_code=status)
 
 
 async def defect(request: Request, error: Exception) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from azureml_emulator.kernel.durations import parse_duration
+from azureml_emulator.kernel.clock import parse_duration
 from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.resources.service_catalog import DEPLOYMENTS_PER_ENDPOINT
 from azureml_emulator.serving.deployment_plan import read_plan
@@ -21,6 +21,10 @@ def test_limits_grow_with_the_instances() -> None:
     settings = {"maxConcurrentRequestsPerInstance": 3, "maxQueueWait": "PT1.5S", "requestTimeout": "PT1M"}
     plan = read_plan({"sku": {"capacity": 2}, "properties": {"requestSettings": settings}})
     assert (plan.max_concurrent, plan.max_admitted, plan.queue_wait, plan.request_timeout) == (6, 12, 1.5, 60.0)
+
+
+def test_a_number_is_the_text_of_an_environment_variable() -> None:
+    assert read_plan({"properties": {"environmentVariables": {"A": 4}}}).variables == {"A": "4"}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +46,7 @@ def test_invalid_durations(text: str) -> None:
     [
         pytest.param({"sku": {"capacity": 0}}, "instance count", id="no instance"),
         pytest.param({"properties": {"environmentVariables": {"A=B": "c"}}}, "environment variable", id="name"),
-        pytest.param({"properties": {"environmentVariables": {"A": 1}}}, "environment variable", id="number"),
+        pytest.param({"properties": {"environmentVariables": {"A": 1.5}}}, "environment variable", id="number"),
         pytest.param({"properties": {"endpointComputeType": "Moon"}}, "endpointComputeType", id="compute"),
         pytest.param({"properties": {"livenessProbe": {"period": "soon"}}}, "ISO 8601", id="duration"),
         pytest.param({"properties": {"livenessProbe": {"failureThreshold": 0}}}, "livenessProbe", id="threshold"),

@@ -20,7 +20,7 @@ from mlops.azure.workspace import connect
 from mlops.endpoint.client import SYNTHETIC_HEADER, Address, address_of, call
 from mlops.endpoint.view import observe
 from mlops.promotion.gate_run import recent_inputs
-from mlops.rollout.deployment_files import load_deployment, load_endpoint
+from mlops.rollout.deployment_files import collect_without_sidecar, load_deployment, load_endpoint
 from mlops.rollout.plan import Plan
 from mlops.settings.project import load_project, read_project_schema
 from model_package.collected.newest import NewestRows
@@ -123,6 +123,36 @@ def test_collected_requests_and_answers_can_be_read(served: Served, expected_pro
     recent = recent_inputs(served.client, served.endpoint, observe(served.client, served.endpoint), TASK, days=1)
     assert recent.rows is not None
     assert (recent.rows.height, recent.problem) == (3, "")
+
+
+def test_granian_collects_the_same_as_its_own_identity(served: Served, expected_probability: Callable) -> None:
+    # given the same model in a custom container, beside which no collector runs
+    project = load_project(ROOT)
+    granian = project.model_copy(update={"settings": project.settings.model_copy(update={"server": "granian"})})
+    stage = granian.settings.stage("staging")
+    deployment = load_deployment(
+        granian, stage, "fast", Plan(model="tiny", version="7", digest=""), "azureml:tiny:7", "1"
+    )
+    variables = collect_without_sidecar(served.client, stage, "fast")
+    deployment.environment_variables = {**deployment.environment_variables, **variables, "WORKER_COUNT": "1"}
+    served.client.online_deployments.begin_create_or_update(deployment).result()
+
+    # when a caller asks
+    for identifier, rows in (("one", [GOOD]), ("two", [GOOD | {"age": 50}, GOOD | {"kind": 4}])):
+        body = json.dumps({"input_data": rows}).encode()
+        assert call(served.address, body, "fast", {"x-request-id": identifier}).status == 200
+    body = json.dumps({"input_data": [GOOD]}).encode()
+    assert call(served.address, body, "fast", {SYNTHETIC_HEADER: "smoke"}).status == 200
+
+    # then its rows are read as those of Azure's collector, also those that were waiting when it stopped
+    served.client.online_deployments.begin_delete(name="fast", endpoint_name=served.endpoint).result()
+    found = read_collected(served.client, served.endpoint, ["fast"], TASK, Window.last(HOUR, datetime.now(UTC)))
+    rows = {(row["correlation_id"], row["row"]): row for row in found.table.to_dicts()}
+    assert set(rows) == {("one", 0), ("two", 0), ("two", 1)}
+    last = rows["two", 1]
+    assert (last["age"], last["income"], last["kind"], last["model_version"]) == (40, 1200.5, 4, "7")
+    assert last["probability"] == pytest.approx(expected_probability(40, 1200.5, 4), abs=1e-6)
+    assert (found.notes, found.unanswered) == ((), 0)
 
 
 def event(number: int, moment: datetime, **row: object) -> bytes:

@@ -163,3 +163,24 @@ def test_as_many_requests_are_admitted_as_the_server_has_threads(
 @pytest.mark.parametrize("path", sorted(ONLINE.glob("*.json")), ids=lambda path: path.name)
 def test_sample_requests_are_json_with_rows(path):
     assert json.loads(path.read_text())["input_data"]
+
+
+@pytest.mark.parametrize("on", ["managed", "kubernetes"])
+def test_granian_is_a_custom_container_with_the_same_code_and_limits(
+    project: Project, managed: Stage, kubernetes: Stage, on: str
+):
+    stage = managed if on == "managed" else kubernetes
+    settings = project.settings.model_copy(update={"server": "granian"})
+    fast = project.model_copy(update={"settings": settings})
+
+    deployment: Any = load_deployment(fast, stage, "blue", PLAN, "azureml:credit-default:3", "now")
+
+    code = deployment.code_configuration
+    assert (ONLINE / code.code / code.scoring_script).is_file()
+    route = deployment.environment.inference_config.scoring_route
+    assert (route.port, route.path) == (5001, "/score")
+    assert (Path(deployment.environment.base_path) / deployment.environment.build.path / "Dockerfile").is_file()
+    assert deployment.data_collector is None
+    assert "GUNICORN_CMD_ARGS" not in deployment.environment_variables
+    assert deployment.environment_variables["MODEL_VERSION"] == "3"
+    assert configuration_of(fast, stage) != configuration_of(project, stage)

@@ -14,7 +14,7 @@ from mlops.checks.yaml import fields
 from mlops.checks.yaml.document import Document, Node, Problem
 from mlops.checks.yaml.overlay import keys_without_effect, overlaid
 from mlops.checks.yaml.references import NAME, is_registered, is_remote, local_path
-from mlops.core.layout import KUBERNETES_SUFFIX
+from mlops.core.layout import GRANIAN_SUFFIX, KUBERNETES_SUFFIX
 
 DATA_ASSET_TYPES: Final = frozenset({"uri_file", "uri_folder", "mltable"})
 AUTH_MODES: Final = frozenset({"key", "aml_token", "aad_token"})
@@ -116,6 +116,7 @@ ENDPOINT_KINDS: Final[dict[str, Check]] = {
     "endpoint": check_endpoint,
     "managedOnlineDeployment": check_deployment,
     "deployment": check_deployment,
+    "deployment.granian": check_deployment,
     "kubernetesOnlineEndpoint": partial(check_endpoint, kubernetes=True),
     "endpoint.kubernetes": partial(check_endpoint, kubernetes=True),
     "kubernetesOnlineDeployment": partial(check_deployment, kubernetes=True),
@@ -127,12 +128,13 @@ _SUFFIXES: Final = re.compile(r"(\.schema)?\.(json|yml)$")
 def check_serving(document: Document, find: Callable[[Path], Document | None]) -> Iterator[Problem]:
     """Yield what is wrong with a file below endpoints/; unknown kinds are skipped.
 
-    A file for Kubernetes is an overlay over the one beside it, which `find` reads.
+    A file for Kubernetes or for granian is an overlay over the one beside it, which `find` reads.
     """
-    if not document.path.name.endswith(KUBERNETES_SUFFIX):
+    suffix = next((each for each in (KUBERNETES_SUFFIX, GRANIAN_SUFFIX) if document.path.name.endswith(each)), None)
+    if suffix is None:
         yield from _check_kind(document)
         return
-    below = find(document.path.with_name(document.path.name.removesuffix(KUBERNETES_SUFFIX) + ".yml"))
+    below = find(document.path.with_name(document.path.name.removesuffix(suffix) + ".yml"))
     if below is None:
         message = "the base file of this overlay is missing"
         yield document.problem(document.root, message, "restore it, or remove this one")

@@ -5,6 +5,7 @@ A command is imported when it runs, so that `mlops --help` is fast; the one-line
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -96,6 +97,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 _JSON_FLAG: Final = "--json"
 # Draw on the terminal themselves.
 _OWN_PROGRESS: Final = frozenset({"replay", "install"})
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Two spaces of the epilog and two of the example make 80.
 _LONGEST_EXAMPLE: Final = 76
 # Deep recursion would print thousands.
@@ -245,6 +247,8 @@ def _run(words: list[str]) -> int:
 
 
 def _as_mlops_error(error: Exception) -> MlopsError | None:
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return _full_disk(error)
     if isinstance(error, OSError) and error.filename:
         return _unusable_file(error)
     if "mlops.core.yaml_nodes" in sys.modules:
@@ -263,6 +267,15 @@ def _as_mlops_error(error: Exception) -> MlopsError | None:
     from mlops.azure.errors import explain
 
     return explain(error)
+
+
+def _full_disk(error: OSError) -> MlopsError:
+    # A write to an open file does not say which one.
+    where = str(error.filename or Path.cwd())
+    return MachineError(
+        f"there is no room left on the disk of {where}: {error.strerror}",
+        "Free some space there and run the command again; it is safe, and continues where it stopped.",
+    )
 
 
 def _unusable_file(error: OSError) -> MlopsError:

@@ -11,57 +11,10 @@ import click
 
 from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import examples_below, json_option, stage_option
-from mlops.core.results import Block, Line, Result, SourceLocation, Table
+from mlops.core.results import Block, Line, Result, Table
 
 if TYPE_CHECKING:
-    from mlops.checks import Problem
     from mlops.infrastructure.outputs import Change
-
-
-@dataclass(frozen=True)
-class CheckResult(Result):
-    """What is wrong with a project, and what was fixed."""
-
-    root: Path
-    problems: tuple[Problem, ...]
-    fixed: tuple[str, ...]
-
-    @property
-    def locations(self) -> Sequence[SourceLocation]:
-        """Every problem at its line, without warnings."""
-        found = ((each, f"{each.message}; {each.advice}") for each in self.problems if each.level == "error")
-        return [SourceLocation(self.root / each.file, each.line, text) for each, text in found]
-
-    @property
-    def exit_code(self) -> int:
-        """1 if anything is wrong; a warning is not."""
-        return 1 if any(each.level == "error" for each in self.problems) else 0
-
-    def document(self) -> dict[str, Any]:
-        """Problems and fixes."""
-        problems = [asdict(problem) | {"file": str(problem.file)} for problem in self.problems]
-        return {"problems": problems, "fixed": list(self.fixed)}
-
-    def blocks(self) -> Sequence[Block]:
-        """One line per problem or fix."""
-        lines = [Line(f"fixed: {sentence}", "good") for sentence in self.fixed]
-        for problem in self.problems:
-            place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
-            level = "warning: " if problem.level == "warning" else ""
-            lines.append(Line(f"{place}: {level}{problem.message} → {problem.advice} [{_whose(problem.rule)}]"))
-        count = sum(problem.level == "error" for problem in self.problems)
-        warnings = len(self.problems) - count
-        also = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
-        if count:
-            lines.append(Line(("1 problem" if count == 1 else f"{count} problems") + also, "bad"))
-        else:
-            lines.append(Line(f"all checks passed{also}", "good"))
-        return lines
-
-
-def _whose(rule: str) -> str:
-    """Who asks for it: only house rules can be switched off, under `checks` in project.yml."""
-    return {"azure": "Azure", "mlops": "mlops"}.get(rule, f"house rule {rule}")
 
 
 @mlops_command(
@@ -89,7 +42,7 @@ def check_command(project_path: Path | None, *, fix: bool, leftovers: bool, repo
     With --repository it checks GitHub or Azure DevOps instead: branch protection, environments, what workflows may
     do, logins. Differences from releases/protection.yml are listed with how to set them; nothing is changed.
     """
-    from mlops.checks import Problem, check_project, fix_project
+    from mlops.checks import CheckResult, Problem, check_project, fix_project
     from mlops.cli.rendering import answer
     from mlops.init.example import find_leftovers, was_initialised
     from mlops.settings.project import load_project

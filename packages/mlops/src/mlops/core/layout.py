@@ -26,6 +26,8 @@ ENDPOINT_FILE: Final = ENDPOINT_FOLDER / "endpoint.yml"
 DEPLOYMENT_FILE: Final = ENDPOINT_FOLDER / "deployment.yml"
 # Overlays for stages served by Kubernetes are beside the file, with this suffix.
 KUBERNETES_SUFFIX: Final = ".kubernetes.yml"
+# The same for projects whose server is granian.
+GRANIAN_SUFFIX: Final = ".granian.yml"
 SAMPLE_REQUEST: Final = ENDPOINT_FOLDER / "sample-request.json"
 SCORING_PIPELINE_FILE: Final = Path("pipelines", "score.yml")
 # Its only step.

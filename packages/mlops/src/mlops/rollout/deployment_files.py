@@ -8,16 +8,19 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from azure.ai.ml import load_online_deployment, load_online_endpoint
-from azure.ai.ml.entities import DataAsset, Environment, OnlineDeployment, OnlineEndpoint
+from azure.ai.ml import MLClient, load_online_deployment, load_online_endpoint
+from azure.ai.ml.entities import Data, DataAsset, Environment, OnlineDeployment, OnlineEndpoint
 
+from mlops.azure.workspace import parse_datastore_path
 from mlops.core.documents import YamlError, merged, read_yaml
 from mlops.core.errors import ProjectError
-from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER, KUBERNETES_SUFFIX
+from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, ENDPOINT_FOLDER, GRANIAN_SUFFIX, KUBERNETES_SUFFIX
 from mlops.endpoint.view import ATTEMPT_TAG, CONFIGURATION_TAG, DIGEST_TAG, VERSION_TAG
 from mlops.rollout.plan import Plan
 from mlops.settings.project import KUBERNETES, Project, Serving, Stage
+from mlops.settings.stages import GRANIAN
 from model_package.digest import file_sha256
+from model_package.rows.collected_columns import INPUTS, OUTPUTS
 
 # Azure's own path for it, in the datastore that the deployments may write to.
 COLLECTED_PATH: Final = "azureml://datastores/{datastore}/paths/modelDataCollector/{endpoint}/{deployment}/{collection}"
@@ -29,6 +32,8 @@ _DEFINITION: Final = ".yml"
 def definition(project: Project, file: Path, serving: Serving) -> dict[str, Any]:
     """What `file`, relative to the project, defines for a kind of serving. Raises ProjectError."""
     document = _read(project, file)
+    if project.settings.server == GRANIAN and file == DEPLOYMENT_FILE:
+        document = merged(document, _read(project, file.with_suffix(GRANIAN_SUFFIX)))
     if serving != KUBERNETES:
         return document
     return merged(document, _read(project, file.with_suffix(KUBERNETES_SUFFIX)))
@@ -98,13 +103,28 @@ def configuration_of(project: Project, stage: Stage) -> str:
     content = {
         "files": {path.relative_to(folder).as_posix(): file_sha256(path) for path in files},
         "definition": definition(project, DEPLOYMENT_FILE, stage.serving),
-        "environment": [environment.name, environment.version, environment.image, environment.conda_file],
+        "environment": [
+            *(environment.name, environment.version, environment.image, environment.conda_file),
+            *_build_context(environment),
+        ],
         "collected": stage.collected_datastore,
         "telemetry": _telemetry(stage),
         "machines": [stage.serving, stage.instance_type, stage.instance_count, stage.max_instances],
     }
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
+
+
+def _build_context(environment: Environment) -> list[str]:
+    """The names and digests of the files that a custom container is built from."""
+    if environment.build is None:
+        return []
+    folder = Path(environment.base_path, str(environment.build.path))
+    return [
+        f"{path.relative_to(folder).as_posix()} {file_sha256(path)}"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
 
 
 def _load(project: Project, stage: Stage, overrides: list[dict[str, Any]]) -> OnlineDeployment:
@@ -130,6 +150,27 @@ def _telemetry(stage: Stage) -> dict[str, str]:
         identity = f"Authorization=AAD;ClientId={stage.endpoint_client_id}"
         variables["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] = identity
     return variables
+
+
+def collect_without_sidecar(client: MLClient, stage: Stage, deployment: str) -> dict[str, str]:
+    """Register the collections of a deployment that writes them itself, and return its variables.
+
+    The SDK registers those of Azure's collector; readers find both by the same data assets.
+    """
+    paths = {}
+    for collection in (INPUTS, OUTPUTS):
+        asset = _collected_asset(stage, deployment, collection)
+        paths[collection] = str(asset.path)
+        client.data.create_or_update(Data(name=asset.name, version=str(asset.version), path=paths[collection]))
+    address = parse_datastore_path(client, paths[INPUTS])
+    if address is None:
+        raise ProjectError(
+            f"collected_datastore of {stage.name} is {stage.collected_datastore}, which is no blob datastore",
+            "Name one in project.yml, such as workspaceblobstore.",
+        )
+    container = address.container.url.partition("?")[0]
+    variables = {"COLLECTED_DATA_URL": f"{container}/{address.name.removesuffix(f'/{INPUTS}')}"}
+    return variables if stage.endpoint_client_id is None else {**variables, "AZURE_CLIENT_ID": stage.endpoint_client_id}
 
 
 def _collected_asset(stage: Stage, deployment: str, collection: str) -> DataAsset:

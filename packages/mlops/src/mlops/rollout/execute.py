@@ -21,7 +21,7 @@ from mlops.core.errors import RolloutFailed
 from mlops.endpoint.scoring import log_excerpt
 from mlops.endpoint.view import TAG_BEFORE, TAG_OUTCOME, View
 from mlops.rollout.decide import Action, Begin, Create, CreateEndpoint
-from mlops.rollout.deployment_files import load_deployment, load_endpoint
+from mlops.rollout.deployment_files import collect_without_sidecar, load_deployment, load_endpoint
 from mlops.rollout.lease import (
     LONGEST_TAG,
     Change,
@@ -33,6 +33,7 @@ from mlops.rollout.lease import (
     renewed,
 )
 from mlops.rollout.plan import CREATE, Target
+from mlops.settings.stages import GRANIAN
 
 _LOG_LINES: Final = 300
 
@@ -112,6 +113,10 @@ class Executor:
             with suppress_output():
                 deployments.begin_delete(name=action.to, endpoint_name=target.stage.online_endpoint).result()
         deployment = load_deployment(target.project, target.stage, action.to, target.plan, target.model, action.attempt)
+        if target.project.settings.server == GRANIAN:
+            with suppress_output():
+                collected = collect_without_sidecar(target.client, target.stage, action.to)
+            deployment.environment_variables = {**deployment.environment_variables, **collected}
         with suppress_output():
             self._creating = deployments.begin_create_or_update(deployment)
 

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, read_checked, require_ascii
 from mlops.core.errors import InputError, ProjectError
 from mlops.core.layout import EXTENSION_FOLDER, PROJECT_FILE, SCHEMA_FILE
-from mlops.settings.stages import MOST_STAGES, StageName, StageOrder
+from mlops.settings.stages import MOST_STAGES, Server, StageName, StageOrder
 from model_package.schema import Schema, Slice
 from model_package.schema_file import SchemaFile
 from model_package.tasks import use_extensions
@@ -60,10 +60,7 @@ AssetName = Annotated[
 ]
 SubscriptionId = Annotated[
     str,
-    _rule(
-        r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-        "a GUID; `az account show --query id` prints it",
-    ),
+    _rule(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID; `az account show --query id` prints it"),
 ]
 ResourceGroupName = Annotated[
     str,
@@ -216,6 +213,7 @@ class Stage(Part):
 class Settings(YamlFile):
     """The content of project.yml. `stages` are in the order in which models move through them.
 
+    `server` answers requests in all of them: Microsoft's inference server, or granian in a custom container.
     `checks` says how strict `mlops check` is about rules of the house, which Azure does not have.
     """
 
@@ -223,6 +221,7 @@ class Settings(YamlFile):
     model: AssetName
     data: AssetName
     registry: WorkspaceName
+    server: Server = "inference-server"
     stages: Annotated[tuple[Stage, ...], Field(strict=False)]
     checks: Mapping[HouseRule, Level] = Field(default_factory=dict)
 

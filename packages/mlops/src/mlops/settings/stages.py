@@ -9,12 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, RootModel, ValidationInfo, model_validator
 
 from mlops.core.errors import InputError
 
+# What answers requests in every stage of a project.
+Server = Literal["inference-server", "granian"]
+GRANIAN: Final[Server] = "granian"
 MOST_STAGES: Final = 6
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{1,11}")
 # Names of other files in releases/, of other stacks, and of jobs and environments in CI.

@@ -6,6 +6,7 @@ workspace hears. `https://…/<id of a workspace>` is the address for one worksp
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from http import HTTPStatus
@@ -20,14 +21,16 @@ from yarl import URL
 from azureml_emulator.http.auth import check_bearer
 from azureml_emulator.http.data_plane.mlflow_pages import PROTECTION, MlflowPages
 from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
+from azureml_emulator.http.data_plane.mlflow_stalls import StallGuard
 from azureml_emulator.http.local_host import LOCAL_HOSTS
 from azureml_emulator.jobs.tracking.artifact_locations import check_locations
 from azureml_emulator.jobs.tracking.gateway import Gateway, api_route
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.errors import EmulatorError, Forbidden, Unauthorized
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope
-from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.kernel.settings import LOOPBACK, ConnectionLimits
 from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.resources.model_registry.versions import REGISTERED_ARTIFACTS
 from azureml_emulator.resources.scopes import Scopes
@@ -76,6 +79,7 @@ class MlflowFront:
         tokens: Tokens,
         access: PageAccess,
         certificates: Certificates,
+        limits: ConnectionLimits,
     ) -> None:
         self._server = server
         self._gateway = gateway
@@ -89,6 +93,8 @@ class MlflowFront:
         self._access = access
         self._pages = MlflowPages(access)
         self._certificates = certificates
+        self._guard = StallGuard(limits)
+        self._closing_stalled: asyncio.Task[None] | None = None
         self._runner: web.ServerRunner | None = None
 
     async def open(self) -> None:
@@ -100,8 +106,10 @@ class MlflowFront:
         self._server.pages = f"http://{LOOPBACK}:{pages.getsockname()[1]}{self._access.prefix}"
         secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         secure.load_cert_chain(self._certificates.server, self._certificates.server_key)
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=_SHUTDOWN_SECONDS)
+        server = web.Server(self._serve, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
+        self._closing_stalled = keep_running(lambda: self._guard.run(server), "closing stalled connections to MLflow")
         await web.SockSite(self._runner, programs, ssl_context=secure).start()
         await web.SockSite(self._runner, pages).start()
 
@@ -111,10 +119,16 @@ class MlflowFront:
 
     async def close(self) -> None:
         """Stop listening."""
+        if self._closing_stalled is not None:
+            self._closing_stalled.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        with self._guard.serving(request):
+            return await self._checked(request)
+
+    async def _checked(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             _refuse_other_sites(request)
             if request.secure:

@@ -26,6 +26,7 @@ from azureml_emulator.resources.service_catalog import DEPLOYMENTS_PER_ENDPOINT
 from azureml_emulator.serving.data_collection.collector_config import read_collector_config
 from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
 from azureml_emulator.serving.deployment_plan import DeploymentPlan, read_plan, with_defaults
+from azureml_emulator.serving.deployments.containers import Containers, ContainerSource
 from azureml_emulator.serving.deployments.endpoints import BUSY, DEPLOYMENT_KIND, Endpoints
 from azureml_emulator.serving.deployments.server_state import STATE_PROPERTIES, with_server_state
 from azureml_emulator.serving.servers.fleet import Fleet
@@ -54,6 +55,7 @@ class _Parts:
     model: Resource | None
     code: Resource | None
     environment: Resource | None
+    container: ContainerSource | None
 
 
 class Deployments(Behaviour):
@@ -68,9 +70,11 @@ class Deployments(Behaviour):
         fleet: Fleet,
         endpoints: Endpoints,
         collectors: CollectorRegistry,
+        containers: Containers,
         folder: Path,
     ) -> None:
         super().__init__(store, clock)
+        self._containers = containers
         self._collectors = collectors
         self._operations = operations
         self._locator = locator
@@ -92,7 +96,7 @@ class Deployments(Behaviour):
         if existing is None:
             others = self.store.children(path.parent.key, DEPLOYMENT_KIND)
             DEPLOYMENTS_PER_ENDPOINT.check(len(others) + 1, "name")
-        parts = self._find_parts(plan, path)
+        parts = self._find_parts(plan, path, request["properties"])
         draft = self.draft(kind, path, _shown(request), existing, request=request, failure=None)
         state = "Updating" if existing else "Creating"
         revision = self._revision(path.key, self.clock.identifier())
@@ -170,11 +174,14 @@ class Deployments(Behaviour):
             name = parse_resource_path(parts.model.id).parent.name
             model = ModelSource(name, parts.model.name, self._locator.content(parts.model))
         code = self._locator.content(parts.code) if parts.code is not None else None
-        await asyncio.to_thread(make_revision, revision, code, model)
+        source = parts.container
+        await asyncio.to_thread(make_revision, revision, code, model, generated=source is None)
+        no_script = source is not None and plan.script is None
         return {
             "revision": revision.folder.name,
             "request": request,
-            "script": check_script(revision, plan.script),
+            "script": None if no_script else check_script(revision, plan.script),
+            "container": None if source is None else await asyncio.to_thread(self._containers.make, revision, source),
             "model": None if model is None else [model.name, model.version],
             "environment": parts.environment.id if parts.environment is not None else plan.environment,
         }
@@ -182,32 +189,40 @@ class Deployments(Behaviour):
     def _start(
         self, revision: Revision, plan: DeploymentPlan, path: ResourcePath, active: dict[str, Any]
     ) -> ServerSpec:
-        command = server_command(active["script"])
         identifier = f"deployment {path.key} {revision.folder.name}"
         names = {
             "SERVICE_NAME": path.parent.name,
             "WORKSPACE_NAME": path.scope.name,
             "AZUREML_DEPLOYMENT_NAME": path.name,
         }
-        own = server_environment(revision, plan, active["model"], names)
         # The port of the collector changes with each start of the emulator, so these are not stored.
         collector, variables = self._collectors.make(path, active["request"]["properties"], revision.folder)
+        if active.get("container") is not None:
+            launch = self._containers.launch(revision, plan, active, names)
+            environment = {**launch.variables, **variables}
+            return ServerSpec(
+                identifier, launch.command, environment, revision, plan, collector, launch.container, launch.folder
+            )
+        command = server_command(active["script"])
+        own = server_environment(revision, plan, active["model"], names)
         return ServerSpec(identifier, command, {**own, **variables}, revision, plan, collector)
 
-    def _find_parts(self, plan: DeploymentPlan, path: ResourcePath) -> _Parts:
+    def _find_parts(self, plan: DeploymentPlan, path: ResourcePath, properties: dict[str, Any]) -> _Parts:
         model = self._locator.asset(plan.model, "models", path.scope) if plan.model else None
         code = self._locator.asset(plan.code, "codes", path.scope) if plan.code else None
         if code is not None and not plan.script:
             raise BadRequest("codeConfiguration has no scoringScript.", target="scoringScript")
-        if code is None and (model is None or model.properties.get("modelType") != _MLFLOW_MODEL):
-            raise NotModelled(
-                "The deployment has no code_configuration and its model is not an mlflow_model. The emulator "
-                "serves a scoring script or an MLflow model; it does not run custom container images."
-            )
         environment = None
         if plan.environment and plan.environment.lower().startswith(("/subscriptions", "azureml:/subscriptions")):
             environment = self._locator.asset(plan.environment, "environments", path.scope)
-        return _Parts(model, code, environment)
+        container = self._containers.find(environment, properties)
+        is_mlflow = model is not None and model.properties.get("modelType") == _MLFLOW_MODEL
+        if code is None and container is None and not is_mlflow:
+            raise NotModelled(
+                "The deployment has no code_configuration, its model is not an mlflow_model, and its environment has "
+                "no inference_config, which says on which ports and paths a custom container answers."
+            )
+        return _Parts(model, code, environment, container)
 
     def _refuse_traffic(self, resource: Resource) -> None:
         endpoint = self.store.get(resource.parent)

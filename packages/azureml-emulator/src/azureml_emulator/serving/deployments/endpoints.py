@@ -28,6 +28,7 @@ DEPLOYMENT_KIND = "onlineendpoints/deployments"
 ENDPOINTS_PREFIX = "/endpoints/"
 AAD_AUDIENCE = "https://ml.azure.com"
 AUTH_MODES = {"key": "Key", "amltoken": "AMLToken", "aadtoken": "AADToken"}
+_SCORING_PATH = "/score"
 _DELETING = "Deleting"
 BUSY = ("Creating", "Updating", _DELETING)
 _KEY_LENGTH = 32
@@ -101,9 +102,21 @@ class Endpoints(Behaviour):
         """The document, with addresses of this process."""
         scope = parse_resource_path(resource.id).scope
         base = f"{self._base_url}{ENDPOINTS_PREFIX}{scope.guid}/{resource.name}"
-        addresses = {"scoringUri": f"{base}/score", "swaggerUri": f"{base}/swagger.json"}
+        addresses = {"scoringUri": f"{base}{self._scoring_path(resource)}", "swaggerUri": f"{base}/swagger.json"}
         kind = {} if resource.properties.get("compute") else {"kind": MANAGED}
         return {**kind, **resource.document, "properties": {**resource.properties, **addresses}}
+
+    def _scoring_path(self, resource: Resource) -> str:
+        """The path of the deployment with the most traffic; that of the inference server unless it is a container."""
+        traffic = resource.properties.get("traffic") or {}
+        children = self.store.children(resource.key, DEPLOYMENT_KIND)
+        for child in sorted(children, key=lambda child: -traffic.get(child.name, 0)):
+            active = child.internal.get("active")
+            if active:
+                return (
+                    active["container"]["routes"]["scoringRoute"]["path"] if active.get("container") else _SCORING_PATH
+                )
+        return _SCORING_PATH
 
     def actions(self) -> dict[str, Action]:
         """listKeys, regenerateKeys and token."""

@@ -46,12 +46,12 @@ class ForwardedRequest:
         """The request id, set by the caller or the router."""
         return next((value.decode("latin-1") for name, value in self.headers if name == REQUEST_ID), "")
 
-    def lines(self) -> list[bytes]:
-        """The request as HTTP/1.1, in one or two pieces."""
+    def lines(self, path: bytes | None = None) -> list[bytes]:
+        """The request as HTTP/1.1, in one or two pieces; a `path` replaces its own."""
         fields = b"".join([b"%b: %b\r\n" % header for header in self.headers])
         head = b"%b %b HTTP/1.1\r\nHost: localhost\r\n%bContent-Length: %d\r\n\r\n" % (
             self.method,
-            self.target,
+            self.target if path is None else path + self.target[len(self.target.partition(b"?")[0]) :],
             fields,
             len(self.body),
         )
@@ -142,7 +142,7 @@ async def _ask(
     deployment: Deployment, instance: Instance, question: ForwardedRequest
 ) -> tuple[Connection, UpstreamResponse]:
     try:
-        return await _attempt(deployment, instance, question.lines())
+        return await _attempt(deployment, instance, question.lines(instance.scoring_path))
     except TimeoutError:
         limit = instance.plan.request_timeout
         status = 408 if instance.plan.managed else 504

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.serving.metrics.request_counts import DeploymentMetrics
+from azureml_emulator.serving.servers.container import launch
 from azureml_emulator.serving.servers.instance import ABANDONED_GRACE_SECONDS, Instance, ServerSpec
 from azureml_emulator.serving.servers.server_starter import ServerStarter
 
@@ -80,7 +81,7 @@ class Deployment:
             "health": self.health,
             "restarts": self.restarts,
             "unhealthy_reason": self.unhealthy_reason,
-            "socket": str(instance.socket) if instance else None,
+            "socket": str(instance.socket) if instance and instance.socket else None,
             "pid": instance.pid if instance else None,
             "collector": instance.start.collector.document() if instance and instance.start.collector else None,
             **self.metrics.document(),
@@ -122,7 +123,7 @@ class Deployment:
 
     async def _start_until_up(self, start: ServerSpec, failures: int = 0) -> Instance:
         while True:
-            instance = await Instance.launch(start, self._starter)
+            instance = await launch(start, self._starter)
             try:
                 await instance.ready()
             except EmulatorError as error:
@@ -159,7 +160,7 @@ class Fleet:
 
     async def launch(self, start: ServerSpec) -> Instance:
         """Start a server and wait until it is ready. Raises BadRequest, with its log, when it does not start."""
-        instance = await Instance.launch(start, self._starter)
+        instance = await launch(start, self._starter)
         try:
             await instance.ready()
         except asyncio.CancelledError:

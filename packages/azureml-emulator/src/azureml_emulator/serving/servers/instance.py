@@ -9,24 +9,26 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from azureml_emulator.kernel.background import run_once
-from azureml_emulator.kernel.durations import parse_duration
+from azureml_emulator.kernel.clock import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.processes.log_file import last_lines
 from azureml_emulator.processes.supervisor import GRACE_SECONDS
+from azureml_emulator.serving.containers.container import Container
 from azureml_emulator.serving.data_collection.event_writer import Collector
 from azureml_emulator.serving.deployment_plan import DeploymentPlan, Probe
 from azureml_emulator.serving.servers.deadlines import Deadlines
 from azureml_emulator.serving.servers.revision import Revision
 from azureml_emulator.serving.servers.server_starter import ServerProcess, ServerStarter
-from azureml_emulator.serving.servers.upstream import Pool, UpstreamLost
+from azureml_emulator.serving.servers.upstream import Pool, UpstreamLost, open_unix
 
 # A server that never answered a request needs no graceful shutdown.
 ABANDONED_GRACE_SECONDS = 0.2
 _FIRST_POLL_SECONDS = 0.05
-_PROBE_REQUEST = [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"]
+_PROBE_PATH = b"/"
 _OK = 200
 _SHOWN_LINES = 30
 
@@ -41,6 +43,14 @@ class ServerSpec:
     revision: Revision
     plan: DeploymentPlan
     collector: Collector | None = None
+    container: Container | None = None
+    # Where the command of a container starts; servers start in the folder of their code.
+    working_folder: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The working folder of the process."""
+        return self.working_folder or self.revision.code
 
 
 class TooManyRequests(Exception):
@@ -48,11 +58,13 @@ class TooManyRequests(Exception):
 
 
 class Instance:
-    """A started server; `launch` creates one."""
+    """A started server; `launch` creates one. `scoring_path` replaces the path of requests where it is not None."""
 
-    def __init__(self, start: ServerSpec, process: ServerProcess, socket: Path) -> None:
+    scoring_path: bytes | None = None
+
+    def __init__(self, start: ServerSpec, process: ServerProcess, socket: Path | None) -> None:
         self.start = start
-        # The Unix socket of the server; it exists once the server has bound it.
+        # The Unix socket of the server; it exists once the server has bound it. A custom container has none.
         self.socket = socket
         self.plan = start.plan
         self.admitted = 0
@@ -70,7 +82,7 @@ class Instance:
         process = await starter.spawn(
             start.identifier,
             [*start.command, str(socket)],
-            folder=start.revision.code,
+            folder=start.folder,
             environment=start.environment,
             log=start.revision.log,
         )
@@ -98,11 +110,9 @@ class Instance:
             async with asyncio.timeout(self.plan.start_limit):
                 await self._until_healthy()
         except TimeoutError:
+            reason = await self._not_ready_reason()
             await self.stop(ABANDONED_GRACE_SECONDS)
-            limit = f"{self.plan.start_limit:g}"
-            raise self._failure(
-                f"The server was not ready within {limit} seconds, the limit of its liveness probe"
-            ) from None
+            raise self._failure(reason) from None
         if not self.running:
             raise self._failure(f"The server exited with code {self._ended.result()} before it was ready")
 
@@ -114,7 +124,7 @@ class Instance:
             await asyncio.wait({self._ended}, timeout=parse_duration(probe.period))
             if not self.running:
                 return f"the process exited with code {self._ended.result()}"
-            failures = 0 if await self._healthy(probe) else failures + 1
+            failures = 0 if await self._healthy(probe, liveness=True) else failures + 1
         return f"{failures} consecutive liveness probes failed"
 
     async def admit(self) -> None:
@@ -161,7 +171,8 @@ class Instance:
         if self.running:
             await self._process.stop(grace)
         await self._ended
-        self.socket.unlink(missing_ok=True)
+        if self.socket is not None:
+            self.socket.unlink(missing_ok=True)
 
     def kill(self) -> None:
         """Drop every connection immediately, when the server has ended or hangs."""
@@ -172,20 +183,31 @@ class Instance:
         probe = self.plan.readiness
         successes = 0
         while self.running and successes < probe.success_threshold:
-            if self._pool is None and self.socket.exists():
-                self._pool = Pool(self.socket)
-            if self._pool is not None and await self._healthy(probe):
+            if self._pool is None:
+                self._pool = self._found_pool()
+            if self._pool is not None and await self._healthy(probe, liveness=False):
                 successes += 1
             else:
                 await asyncio.wait({self._ended}, timeout=_FIRST_POLL_SECONDS)
 
-    async def _healthy(self, probe: Probe) -> bool:
-        pool = self.pool
+    def _found_pool(self) -> Pool | None:
+        """The connections to the server; None until it listens."""
+        return Pool(partial(open_unix, self.socket)) if self.socket is not None and self.socket.exists() else None
+
+    def _probed(self, *, liveness: bool) -> tuple[Pool, bytes]:  # noqa: ARG002 - a server has one route for both
+        """The connections for a probe, and the path that it asks."""
+        return self.pool, _PROBE_PATH
+
+    async def _not_ready_reason(self) -> str:
+        return f"The server was not ready within {self.plan.start_limit:g} seconds, the limit of its liveness probe"
+
+    async def _healthy(self, probe: Probe, *, liveness: bool) -> bool:
+        pool, path = self._probed(liveness=liveness)
         try:
             async with asyncio.timeout(parse_duration(probe.timeout)):
                 connection = pool.idle() or await pool.connect(parse_duration(probe.timeout))
                 try:
-                    answer = await connection.ask(_PROBE_REQUEST)
+                    answer = await connection.ask([b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path])
                 finally:
                     pool.give(connection)
         except (TimeoutError, OSError, UpstreamLost):

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.names import relative_path
 from azureml_emulator.serving.deployment_plan import DeploymentPlan
 
 _FOLDER_MODE = 0o700
@@ -63,13 +64,17 @@ class Revision:
         return self.folder / _LOG
 
 
-def make_revision(revision: Revision, code: Path | None, model: ModelSource | None) -> None:
-    """Copy code and model into the folder of the revision. Raises BadRequest when their files are missing."""
+def make_revision(revision: Revision, code: Path | None, model: ModelSource | None, *, generated: bool) -> None:
+    """Copy code and model into the folder of the revision. Raises BadRequest when their files are missing.
+
+    Where there is no code, a script is `generated` for the model.
+    """
     revision.folder.mkdir(mode=_FOLDER_MODE, parents=True)
     if code is None:
         revision.code.mkdir(mode=_FOLDER_MODE)
+    if code is None and generated:
         shutil.copyfile(Path(__file__).with_name(_GENERATED_SCRIPT), revision.code / _GENERATED_SCRIPT)
-    else:
+    elif code is not None:
         _copy_tree(code, revision.code, "code")
     if model is not None:
         target = revision.models / model.name / model.version / model.content.name
@@ -83,9 +88,9 @@ def check_script(revision: Revision, script: str | None) -> str:
     """The path of the scoring script below the code folder. Raises BadRequest when it does not exist."""
     if script is None:
         return _GENERATED_SCRIPT
-    path = PurePosixPath(script)
-    if path.is_absolute() or ".." in path.parts:
+    if script.startswith("/") or ".." in PurePosixPath(script).parts:
         raise BadRequest(f"The scoring script '{script}' must be inside the code folder.", target="scoringScript")
+    path = relative_path(script, what="path of a scoring script", code="UserError")
     if not (revision.code / path).is_file():
         found = ", ".join(sorted(file.name for file in revision.code.glob("*.py"))) or "no Python file"
         raise BadRequest(
@@ -111,14 +116,21 @@ def server_environment(
 
     `model` is a name and a version.
     """
-    variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    variables |= {"AML_APP_ROOT": str(revision.code), "PYTHONUNBUFFERED": "1", **names}
-    if model is not None:
-        variables["AZUREML_MODEL_DIR"] = str(revision.models.joinpath(*model))
+    variables = passed_on() | {"AML_APP_ROOT": str(revision.code), **names} | model_variables(revision, model)
     variables |= plan.variables
     asked = plan.variables.get("GUNICORN_CMD_ARGS", "")
     variables["GUNICORN_CMD_ARGS"] = f"{server_arguments(version('gunicorn'))} {asked}".strip()
     return variables
+
+
+def passed_on() -> dict[str, str]:
+    """The emulator's own variables that every server has."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
+
+
+def model_variables(revision: Revision, model: Sequence[str] | None) -> dict[str, str]:
+    """The variable that says where the model is, by its name and version."""
+    return {} if model is None else {"AZUREML_MODEL_DIR": str(revision.models.joinpath(*model))}
 
 
 def server_arguments(gunicorn: str) -> str:

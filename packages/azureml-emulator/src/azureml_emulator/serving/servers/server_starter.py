@@ -73,6 +73,21 @@ class ServerStarter:
                 _log.warning("the fork server has ended; %s is started as a fresh process", identifier)
         return await self._processes.spawn(identifier, command, folder=folder, environment=environment, log=log)
 
+    async def spawn_fresh(
+        self,
+        identifier: str,
+        command: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        stdin: int,
+    ) -> ServerProcess:
+        """Start any command as a fresh process, whose standard input is the descriptor `stdin`. Raises OSError."""
+        return await self._processes.spawn(
+            identifier, command, folder=folder, environment=environment, log=log, stdin=stdin
+        )
+
     async def close(self) -> None:
         """Stop the fork server and the processes that it forked."""
         if self._server is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
@@ -174,11 +174,21 @@ class Connection(asyncio.Protocol):
             self._more.set()
 
 
+# Opens a connection with the protocol that its argument makes. Raises OSError.
+Opening = Callable[[Callable[[], Connection]], Awaitable[Connection]]
+
+
+async def open_unix(path: Path, make: Callable[[], Connection]) -> Connection:
+    """Open a connection to a Unix socket. Raises OSError."""
+    _, connection = await asyncio.get_running_loop().create_unix_connection(make, str(path))
+    return connection
+
+
 class Pool:
     """Open connections to one server; the most recently used one is reused first."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = str(path)
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
         self._idle: deque[Connection] = deque()
         self._open: set[Connection] = set()
 
@@ -192,9 +202,8 @@ class Pool:
 
     async def connect(self, limit: float) -> Connection:
         """A new connection. Raises OSError when the server does not accept one, TimeoutError after `limit` seconds."""
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(limit):
-            _, connection = await loop.create_unix_connection(lambda: Connection(self), self._path)
+            connection = await self._opening(lambda: Connection(self))
         self._open.add(connection)
         return connection
 

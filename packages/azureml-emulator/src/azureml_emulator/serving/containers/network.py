@@ -1,0 +1,130 @@
+"""The network of one custom container, from the emulator's side: sockets of it, and the way from it to the emulator.
+
+A container has a network of its own wherever Linux allows it. Elsewhere it shares that of this machine, where any
+local user reaches its ports, so that the emulator must be told to do so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+import subprocess
+import sys
+from typing import Literal
+
+from azureml_emulator.kernel.background import run_once
+from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.serving.containers.launcher import PORTS, SOCKET
+
+Kind = Literal["private", "shared"]
+_MODULE = "azureml_emulator.serving.containers.launcher"
+_PIECE_BYTES = 1 << 16
+# The launcher answers at once; this only ends the wait for one that cannot.
+_ANSWER_SECONDS = 60.0
+_TRIED = f"from {_MODULE} import enter_private_network as enter; enter()"
+
+
+@functools.cache
+def has_private_networks() -> bool:
+    """Whether this user may make a network on this machine; tried in a process of its own, once."""
+    if sys.platform != "linux":
+        return False
+    tried = subprocess.run([sys.executable, "-c", _TRIED], capture_output=True, check=False)
+    return tried.returncode == 0
+
+
+class ContainerNetwork:
+    """The sockets of one container. `emulator_port` is a port of this machine that exists in the network as well."""
+
+    def __init__(self, kind: Kind, emulator_port: int) -> None:
+        self.kind = kind
+        self._emulator_port = emulator_port
+        self._control, self._launcher_end = socket.socketpair()
+        self._control.settimeout(_ANSWER_SECONDS)
+        self._asking = asyncio.Lock()
+        self._gateway: asyncio.Server | None = None
+        self._relays: set[asyncio.Task[None]] = set()
+
+    def command(self, command: tuple[str, ...]) -> list[str]:
+        """The command of the launcher, whose standard input is `stdin`."""
+        return [sys.executable, "-P", "-m", _MODULE, self.kind, str(self._emulator_port), *command]
+
+    @property
+    def stdin(self) -> int:
+        """The launcher's end of the socket pair."""
+        return self._launcher_end.fileno()
+
+    async def opened(self) -> None:
+        """The launcher runs: let it reach the emulator, whose address is the same inside. Raises OSError."""
+        self._launcher_end.close()
+        if self.kind == "private":
+            async with self._asking:
+                listener = await asyncio.to_thread(self._received)
+            self._gateway = await asyncio.start_server(self._to_emulator, sock=listener)
+
+    async def connected_socket(self, port: int) -> socket.socket:
+        """A socket that is connected to a port of the container. Raises OSError."""
+        fresh = await self._fresh_socket() if self.kind == "private" else socket.socket()
+        try:
+            fresh.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(fresh, (LOOPBACK, port))
+        except BaseException:
+            fresh.close()
+            raise
+        return fresh
+
+    async def listening_ports(self) -> list[int]:
+        """The ports that the container listens on, without the emulator's; empty when that is not known."""
+        if self.kind != "private":
+            return []
+        async with self._asking:
+            answer = await asyncio.to_thread(self._ports)
+        return [int(port) for port in answer.decode().split(",") if port.isdigit() and int(port) != self._emulator_port]
+
+    async def close(self) -> None:
+        """Close every socket of the emulator; the launcher then ends the container."""
+        self._launcher_end.close()
+        if self._gateway is not None:
+            self._gateway.close()
+        for relay in self._relays:
+            relay.cancel()
+        await asyncio.gather(*self._relays, return_exceptions=True)
+        self._control.close()
+
+    async def _fresh_socket(self) -> socket.socket:
+        async with self._asking:
+            return await asyncio.to_thread(self._asked)
+
+    def _asked(self) -> socket.socket:
+        self._control.sendall(SOCKET)
+        return self._received()
+
+    def _received(self) -> socket.socket:
+        _, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+        if not descriptors:
+            raise ConnectionError("the container has ended")
+        return socket.socket(fileno=descriptors[0])
+
+    def _ports(self) -> bytes:
+        self._control.sendall(PORTS)
+        return self._control.recv(_PIECE_BYTES)
+
+    async def _to_emulator(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upper_reader, upper_writer = await asyncio.open_connection(LOOPBACK, self._emulator_port)
+        for way in (_pass_on(reader, upper_writer), _pass_on(upper_reader, writer)):
+            relay = run_once(way, "a connection from a container to the emulator")
+            self._relays.add(relay)
+            relay.add_done_callback(self._relays.discard)
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await reader.read(_PIECE_BYTES):
+            writer.write(piece)
+            await writer.drain()
+    except OSError:
+        # One side is gone: the other one is told by the end of its connection.
+        pass
+    finally:
+        writer.close()
