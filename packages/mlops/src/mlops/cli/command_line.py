@@ -95,6 +95,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     name: text for section in SECTIONS.values() for name, text in section.commands.items()
 }
 _JSON_FLAG: Final = "--json"
+_PROJECT_OPTION: Final = "--project"
 # Draw on the terminal themselves.
 _OWN_PROGRESS: Final = frozenset({"replay", "install"})
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -144,7 +145,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings=_CONTEXT)
 @click.option(
-    "--project",
+    _PROJECT_OPTION,
     type=click.Path(path_type=Path),
     envvar="MLOPS_PROJECT",
     show_envvar=True,
@@ -230,6 +231,9 @@ def _run(words: list[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
+        sign_of_life.clear()
+        if isinstance(error, click.NoSuchOption) and error.option_name == _PROJECT_OPTION:
+            error.message += f" It stands before the command: `mlops {_PROJECT_OPTION} PATH COMMAND`."
         error.show()
         # Click's own 1 would read as the verdict of a gate.
         return max(error.exit_code, InputError.exit_code)
