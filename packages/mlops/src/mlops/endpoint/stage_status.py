@@ -124,11 +124,11 @@ def stage_status(client: MLClient, project: Project, stage_name: StageName) -> S
     last_job = LastJob(str(newest.name), _word(newest.status)) if newest else None
     view = observe_stage(client, settings)
     return StageStatus(
-        stage_name, settings.main_endpoint, view, last_job, differs=_difference(project, stage_name, view)
+        stage_name, settings.main_endpoint, view, last_job, differs=difference(project, stage_name, view)
     )
 
 
-def _difference(project: Project, stage_name: StageName, view: View) -> str:
+def difference(project: Project, stage_name: StageName, view: View) -> str:
     """How the live model differs from the release in this checkout; the training stage has none."""
     file = manifest_file(project.root, stage_name)
     live = live_in(view)
