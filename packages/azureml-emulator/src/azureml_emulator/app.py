@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -41,6 +40,7 @@ from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
 from azureml_emulator.http.data_plane.router import ScoringFirst, ScoringRouter
 from azureml_emulator.http.data_plane.run_history import History
 from azureml_emulator.http.emulator_routes import EmulatorRoutes
+from azureml_emulator.http.error_answers import error_handlers
 from azureml_emulator.http.local_host import RequireLocalHost
 from azureml_emulator.http.metadata import Metadata
 from azureml_emulator.http.recording import ExchangeRecorder
@@ -50,7 +50,6 @@ from azureml_emulator.jobs.launching.preloading import CodeVersions
 from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.behaviours import Behaviour, Behaviours, ContainerBehaviour, VersionBehaviour
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import BadRequest, EmulatorError, disk_full, error_body, error_document
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.settings import Settings
@@ -165,6 +164,7 @@ class Emulator:
             {"data/versions": self.data, "models/versions": self.models},
             self._client_variables(),
             self.listeners,
+            self.tokens,
         )
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
         self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
@@ -219,19 +219,10 @@ class Emulator:
                 Middleware(ExchangeRecorder, file=self.settings.record),
                 Middleware(RequireToken, tokens=self.tokens),
             ],
-            exception_handlers={
-                EmulatorError: refuse,
-                OSError: self._refuse_write,
-                HTTPException: unroutable,
-                Exception: defect,
-            },
+            exception_handlers=error_handlers(self.settings.state),
             lifespan=self._lifespan,
         )
         return RequireLocalHost(ScoringFirst(framework, self.router))
-
-    async def _refuse_write(self, request: Request, error: Exception) -> Response:
-        """Render a write for which there is no room as such, and any other failure as a bug."""
-        return await refuse(request, disk_full(error, self.settings.state) or error)
 
     def _behaviours(self) -> Behaviours:
         components = Components(self.store, self.clock)
@@ -319,26 +310,3 @@ class Emulator:
         self.processes.close()
         self.store.close()
         self.listeners.close()
-
-
-async def refuse(_: Request, error: Exception) -> Response:
-    """Render an error of the emulator in Azure's error shape."""
-    if not isinstance(error, EmulatorError):
-        raise error
-    return JSONResponse(error_document(error), status_code=error.status)
-
-
-async def unroutable(request: Request, error: Exception) -> Response:
-    """Render what the framework refuses: a method, or a path with a line break, which no route has."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == 404:
-        path = BadRequest(f"{request.url.path!r} is not a path that a resource can have.", code="InvalidUri")
-        return JSONResponse(error_document(path), status_code=path.status)
-    message = f"{request.url.path} does not accept {request.method}."
-    return JSONResponse(error_body("MethodNotAllowed", message), status_code=status)
-
-
-async def defect(request: Request, error: Exception) -> Response:
-    """Render a bug of the emulator in Azure's error shape; the server logs the traceback."""
-    message = f"The emulator failed on {request.method} {request.url.path}: {type(error).__name__}: {error}"
-    return JSONResponse(error_body("InternalServerError", message), status_code=500)
