@@ -114,9 +114,7 @@ def test_a_body_that_stalls_is_closed_and_leaves_nothing(hasty: Any, connect: An
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "], ids=["nothing", "headers"])
 @pytest.mark.parametrize("name", ["mlflow", "mlflow pages"])
-def test_a_connection_to_mlflow_that_asks_nothing_is_closed(
-    hasty: Any, client_of: Any, name: str, sent: bytes
-) -> None:
+def test_a_connection_to_mlflow_that_asks_nothing_is_closed(hasty: Any, client_of: Any, name: str, sent: bytes) -> None:
     listeners = client_of(hasty).get("/_emulator/listeners").json()
     port = next(each["port"] for each in listeners if each["name"] == name)
     with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as plain:
