@@ -77,6 +77,12 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
     assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
 
 
+def test_an_option_of_mlops_after_the_command_says_where_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "--project", "x"]) == 2
+
+    assert "It stands before the command: `mlops --project PATH COMMAND`" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("typed", "advice"),
     [

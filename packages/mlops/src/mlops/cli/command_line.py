@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 
 from mlops.azure.sdk_output import silence_loggers
 from mlops.cli.ci_output import escaped_output
+from mlops.cli.progress import sign_of_life
 from mlops.core.errors import InputError, InternalError, Interrupted, MachineError, MlopsError, ProjectError
 
 
@@ -94,6 +95,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     name: text for section in SECTIONS.values() for name, text in section.commands.items()
 }
 _JSON_FLAG: Final = "--json"
+_PROJECT_OPTION: Final = "--project"
+# Draw on the terminal themselves.
+_OWN_PROGRESS: Final = frozenset({"replay", "install"})
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Two spaces of the epilog and two of the example make 80.
 _LONGEST_EXAMPLE: Final = 76
@@ -141,7 +145,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings=_CONTEXT)
 @click.option(
-    "--project",
+    _PROJECT_OPTION,
     type=click.Path(path_type=Path),
     envvar="MLOPS_PROJECT",
     show_envvar=True,
@@ -211,7 +215,13 @@ def stage_option(
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error becomes a sentence with advice here."""
     with escaped_output():
-        return _run(sys.argv[1:] if arguments is None else arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        if not _OWN_PROGRESS.intersection(words):
+            sign_of_life.begin(sys.stderr)
+        try:
+            return _run(words)
+        finally:
+            sign_of_life.end()
 
 
 def _run(words: list[str]) -> int:
@@ -221,6 +231,10 @@ def _run(words: list[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
+        sign_of_life.clear()
+        if isinstance(error, click.NoSuchOption) and error.option_name == _PROJECT_OPTION:
+            hint = f"It stands before the command: `mlops {_PROJECT_OPTION} PATH COMMAND`."
+            error = click.UsageError(f"{error.message} {hint}", error.ctx)
         error.show()
         # Click's own 1 would read as the verdict of a gate.
         return max(error.exit_code, InputError.exit_code)

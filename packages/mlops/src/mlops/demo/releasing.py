@@ -50,9 +50,12 @@ class Released:
         report, proposed = self.promotion.report, self.promotion.proposed
         if report is None or proposed is None:
             return [Line(f"{self.stage}: its manifest already has the release", "good")]
+        unmeasured = [each.title for each in report.unmeasured]
         return [
             Line(f"{self.stage}: {report.headline}", "good"),
             Line(f"  {report.comparison}"),
+            *(Line(f"  {each}") for each in report.changes),
+            *([Line(f"  not measured: {', '.join(unmeasured)}")] if unmeasured else []),
             Line(f"  {proposed.branch} was merged into the scratch repository's main and rolled out"),
         ]
 
