@@ -28,7 +28,7 @@ from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
 from mlops.core.results import Block, Line, Result, Table
 from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
 from mlops.models.registered import Lineage, ModelVersion, model_type, package_of_job, read_metrics, register
-from mlops.settings.project import Project
+from mlops.settings.project import Project, read_project_schema
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, validation_warnings
 from mlops.training.submission import Order, SubmittedJob, default_data, find_submitted, new_job_name, submit
@@ -204,7 +204,8 @@ def training_order(
     if isinstance(data, str):
         return Order(name, find_data(client, settings.data, data), False, commit, fresh), None
     file = data or default_data(project).file
-    version, is_new = ensure_data(client, settings.data, file)
+    columns = read_project_schema(project.root).columns
+    version, is_new = ensure_data(client, settings.data, file, columns=columns)
     return Order(name, version, is_new, commit, fresh), file
 
 
