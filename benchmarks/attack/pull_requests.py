@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from attack.findings import Findings
@@ -26,12 +27,12 @@ METRICS = [Metric(name="roc_auc", higher_is_better=True, function=lambda *_: 1.0
 '''
 
 
-def cheat(_: int, __: int) -> Findings:
-    """Put every attack before the gate."""
-    findings = Findings("cheat")
+def cheat(count: int, _: int) -> Findings:
+    """Put the first `count` attacks before the gate; 0 for all of them."""
+    findings, attacks = Findings("cheat"), dict(islice(ATTACKS.items(), count or None))
     with released() as there:
         base = there.git("rev-parse", "HEAD")
-        for name, change in ATTACKS.items():
+        for name, change in attacks.items():
             there.git("checkout", "--quiet", "--force", "--detach", base)
             there.git("clean", "-fdq")
             change(there)
@@ -41,12 +42,13 @@ def cheat(_: int, __: int) -> Findings:
             done = there.mlops("gate", "--since", base, "--no-record")
             seconds = time.monotonic() - began
             findings.saw(f"exit {done.returncode}")
-            print(f"cheat: {name}: exit {done.returncode} in {seconds:.0f} s", file=sys.stderr, flush=True)
+            said = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("Error")), "")
+            print(f"cheat: {name}: exit {done.returncode} in {seconds:.0f} s. {said}", file=sys.stderr, flush=True)
             if done.returncode not in REFUSALS:
                 findings.add(f"{name}: exit {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
             if "Traceback" in done.stdout + done.stderr or seconds > LONGEST_SECONDS:
                 findings.add(f"{name}: a traceback, or too slow: {seconds:.0f} s, {done.stderr[-600:]}")
-            findings.progress(len(ATTACKS))
+            findings.progress(len(attacks))
     return findings
 
 
@@ -105,22 +107,22 @@ def _link(path: str, target: Path) -> Callable[[Released], None]:
 
 
 ATTACKS: dict[str, Callable[[Released], None]] = {
+    "the gates are loosened with it": _with(_loosen_gates),
     "a worse model": _release_worse,
+    "a stage is skipped": lambda there: _release_worse(there, _PROD),
+    "a metric of its own, which is always 1": _with(_write("extensions/metrics.py", _FORGED)),
+    "the policy of provenance is loosened with it": _with(
+        lambda there: _edit(there, "releases/provenance.yml", (r"required", "optional"))
+    ),
     "a worse model under the digest of the good one": lambda there: _edit(
         there, _STAGING, (r'version: "?1"?\b', f'version: "{there.worse["version"]}"')
     ),
     "a digest that no model has": lambda there: _edit(there, _STAGING, (r"digest: \S+", f"digest: sha256:{'0' * 64}")),
-    "a stage is skipped": lambda there: _release_worse(there, _PROD),
-    "the gates are loosened with it": _with(_loosen_gates),
     "the gates are deleted with it": _with(lambda there: (there.repository / "releases/gates.yml").unlink()),
     "the gates have no rule left": _with(_write("releases/gates.yml", "format: 1\nrules: []\n")),
-    "the policy of provenance is loosened with it": _with(
-        lambda there: _edit(there, "releases/provenance.yml", (r"required", "optional"))
-    ),
     "the service level is loosened with it": _with(
         lambda there: _edit(there, _STAGING, (r"p95_milliseconds: \S+", "p95_milliseconds: 9000"))
     ),
-    "a metric of its own, which is always 1": _with(_write("extensions/metrics.py", _FORGED)),
     "a letter of another alphabet in the name": _with(
         lambda there: _edit(there, _STAGING, (r"name: credit", "name: cr\u0435dit"))
     ),
