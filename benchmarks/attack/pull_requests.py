@@ -15,6 +15,18 @@ from attack.released import Released, released
 LONGEST_SECONDS = 300.0
 # A gate blocks; the input, a file, or the stage before refuses.
 REFUSALS = {1, 2, 3, 9}
+# Of a pull request whose files can be read: only a gate or the stage before may refuse it.
+VERDICTS = {1, 9}
+WELL_FORMED = (
+    "the gates are loosened with it",
+    "a worse model",
+    "a stage is skipped",
+    "the policy of provenance is loosened with it",
+    "a worse model under the digest of the good one",
+    "a digest that no model has",
+    "the service level is loosened with it",
+)
+_FIRST = r'version: "?1"?(?=\n)'
 _STAGING, _PROD = "releases/staging.yml", "releases/prod.yml"
 _BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{this}: &{this} [{', '.join([f'*{before}'] * 9)}]\n" for before, this in zip("abcdefgh", "bcdefghi", strict=True)
@@ -44,7 +56,7 @@ def cheat(count: int, _: int) -> Findings:
             findings.saw(f"exit {done.returncode}")
             said = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("Error")), "")
             print(f"cheat: {name}: exit {done.returncode} in {seconds:.0f} s. {said}", file=sys.stderr, flush=True)
-            if done.returncode not in REFUSALS:
+            if done.returncode not in (VERDICTS if name in WELL_FORMED else REFUSALS):
                 findings.add(f"{name}: exit {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
             if "Traceback" in done.stdout + done.stderr or seconds > LONGEST_SECONDS:
                 findings.add(f"{name}: a traceback, or too slow: {seconds:.0f} s, {done.stderr[-600:]}")
@@ -68,7 +80,7 @@ def _release_worse(there: Released, path: str = _STAGING) -> None:
     _edit(
         there,
         path,
-        (r'version: "?1"?\b', f'version: "{worse["version"]}"'),
+        (_FIRST, f'version: "{worse["version"]}"'),
         (r"digest: \S+", f"digest: {worse['digest']}"),
     )
 
@@ -115,7 +127,7 @@ ATTACKS: dict[str, Callable[[Released], None]] = {
         lambda there: _edit(there, "releases/provenance.yml", (r"required", "optional"))
     ),
     "a worse model under the digest of the good one": lambda there: _edit(
-        there, _STAGING, (r'version: "?1"?\b', f'version: "{there.worse["version"]}"')
+        there, _STAGING, (_FIRST, f'version: "{there.worse["version"]}"')
     ),
     "a digest that no model has": lambda there: _edit(there, _STAGING, (r"digest: \S+", f"digest: sha256:{'0' * 64}")),
     "the gates are deleted with it": _with(lambda there: (there.repository / "releases/gates.yml").unlink()),
@@ -126,7 +138,7 @@ ATTACKS: dict[str, Callable[[Released], None]] = {
     "a letter of another alphabet in the name": _with(
         lambda there: _edit(there, _STAGING, (r"name: credit", "name: cr\u0435dit"))
     ),
-    "a version that leaves the folder": lambda there: _edit(there, _STAGING, (r'version: "?1"?\b', "version: ../../1")),
+    "a version that leaves the folder": lambda there: _edit(there, _STAGING, (_FIRST, "version: ../../1")),
     "aliases that grow without bounds": _with(_write("releases/gates.yml", f"format: 1\n{_BOMB}")),
     "an object of Python": _with(
         _write("releases/gates.yml", "format: 1\nrules: !!python/object/apply:os.system [ls]\n")
