@@ -3,11 +3,16 @@
 Each is a whole process, timed from outside; the peer in the same run is an interpreter that does nothing.
 
     uv run python benchmarks/startup.py
+
+With --work, what a started emulator does per metric and per step instead (harness/emulator_work.py).
+
+    uv run python benchmarks/startup.py --work
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -16,7 +21,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.emulator_work import work_figures
 from harness.figures import Figure, report
+from harness.local_emulator import emulator, start_emulator
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = 5
@@ -30,7 +37,10 @@ def main() -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--work", action="store_true", help="measure a started emulator")
     arguments = parser.parse_args()
+    if arguments.work:
+        return report("The emulator's work", started(), as_json=arguments.json)
     nothing = median_seconds([sys.executable, "-c", "pass"])
     help_seconds = median_seconds([sys.executable, "-m", "mlops", "--help"])
     check_seconds = median_seconds([sys.executable, "-m", "mlops", "check"])
@@ -40,6 +50,16 @@ def main() -> int:
         Figure("azureml-emulator start, until ready", ready_seconds(), "s", READY_SECONDS),
     ]
     return report("Start-up", figures, as_json=arguments.json)
+
+
+def started() -> list[Figure]:
+    """What an emulator of its own does per metric and per step."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(start_emulator(Path(folder)))
+        try:
+            return work_figures(Path(folder))
+        finally:
+            emulator("stop", Path(folder))
 
 
 def times(ratio: float) -> str:
@@ -68,11 +88,10 @@ def ready_seconds() -> float:
 
 def one_start(state: Path) -> float:
     """One start, in seconds; the emulator is stopped again."""
-    emulator = [sys.executable, "-m", "azureml_emulator"]
     try:
-        return seconds([*emulator, "start", "--state", str(state)])
+        return seconds([sys.executable, "-m", "azureml_emulator", "start", "--state", str(state)])
     finally:
-        subprocess.run([*emulator, "stop", "--state", str(state)], check=True, capture_output=True)
+        emulator("stop", state)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,14 @@ KINDS: dict[str, Kind] = {
         "azure.mgmt.network.models.NatGateway",
         label="outbound gateway",
     ),
+    "network:RouteTable": Kind(
+        "Microsoft.Network/routeTables/{routeTableName}", "azure.mgmt.network.models.RouteTable", label="route"
+    ),
+    "network:VirtualNetworkPeering": Kind(
+        "Microsoft.Network/virtualNetworks/{virtualNetworkName}/virtualNetworkPeerings/{virtualNetworkPeeringName}",
+        "azure.mgmt.network.models.VirtualNetworkPeering",
+        label="peering",
+    ),
     "network:PrivateEndpoint": Kind(
         "Microsoft.Network/privateEndpoints/{privateEndpointName}",
         "azure.mgmt.network.models.PrivateEndpoint",
@@ -139,6 +147,11 @@ KINDS: dict[str, Kind] = {
     "monitor:MetricAlert": Kind(
         "Microsoft.Insights/metricAlerts/{ruleName}", "azure.mgmt.monitor.models.MetricAlertResource"
     ),
+    "monitor:ScheduledQueryRule": Kind(
+        "Microsoft.Insights/scheduledQueryRules/{ruleName}",
+        "azure.mgmt.monitor.v2022_08_01_preview.models.ScheduledQueryRuleResource",
+        monitoring=True,
+    ),
     "monitor:AzureMonitorWorkspace": Kind(
         "Microsoft.Monitor/accounts/{azureMonitorWorkspaceName}",
         "azure.mgmt.monitor.models.AzureMonitorWorkspaceResource",
@@ -193,6 +206,10 @@ KINDS: dict[str, Kind] = {
     ),
     "containerservice:ManagedNamespace": Kind(
         CLUSTER + "/managedNamespaces/{managedNamespaceName}", "azure.mgmt.containerservice.models.ManagedNamespace"
+    ),
+    "containerservice:MaintenanceConfiguration": Kind(
+        CLUSTER + "/maintenanceConfigurations/{configName}",
+        "azure.mgmt.containerservice.models.MaintenanceConfiguration",
     ),
     "kubernetesconfiguration:Extension": Kind(
         "Microsoft.KubernetesConfiguration/extensions/{extensionName}",

@@ -10,20 +10,22 @@ from pulumi_azure_native import authorization, managedidentity, resources
 
 from ci_roles import CiGrant, CiScope, ci_grants
 from conditions import VERSION
-from naming import CI, SHARED, Names, assignment_name
-from resources.context import Component, Outputs, tags_of
+from naming import CI, SHARED, Names
+from resources.context import Component, Outputs, names_of, tags_of
+from resources.identity.access import named_assignment
 from resources.identity.identities import AZURE_DEVOPS, Federation, github_federation, trust
 from resources.workspace.storage import COLLECTED
 from roles import Identity
 from settings.ci import CiSettings
+from settings.platform import Naming
 
 CONTAINERS = "blobServices/default/containers"
 
 
 def build_ci(settings: CiSettings) -> Outputs:
     """Declare the identities, whom they trust, and their rights; returns the stack's outputs."""
-    names = Names(settings.project, CI, settings.azure.subscription_id)
-    tags = tags_of(settings.project, CI)
+    names = names_of(settings.project, CI, settings.azure.subscription_id, settings.naming)
+    tags = tags_of(settings.project, CI, settings.tags)
     group = resources.ResourceGroup(
         "resource-group",
         resource_group_name=names.resource_group,
@@ -73,11 +75,12 @@ class CiIdentities(Component):
 
     def _assign(self, grant: CiGrant) -> None:
         scope, subscription = scope_of(self._settings, grant)
+        principal_id = self._identities[grant.environment].principal_id
         role = grant.role.name.lower().replace("_", "-")
         authorization.RoleAssignment(
             f"{grant.environment}-{role}-on-{grant.stack}-{grant.scope}".replace(" ", "-"),
-            role_assignment_name=assignment_name(scope, self._names.of("id", grant.environment), grant.role.id),
-            principal_id=self._identities[grant.environment].principal_id,
+            role_assignment_name=named_assignment(scope, principal_id, grant.role.id),
+            principal_id=principal_id,
             principal_type="ServicePrincipal",
             role_definition_id=grant.role.definition(subscription),
             scope=scope,
@@ -104,7 +107,8 @@ def scope_of(settings: CiSettings, grant: CiGrant) -> tuple[str, str]:
     if grant.scope in (CiScope.STATE, CiScope.STATE_KEY):
         return _state_id(settings, grant.scope), settings.state.subscription_id
     subscriptions = {SHARED: settings.shared_subscription_id, **settings.stages}
-    names = Names(settings.project, grant.stack, subscriptions[grant.stack])
+    naming = settings.stack_namings.get(grant.stack, Naming())
+    names = names_of(settings.project, grant.stack, subscriptions[grant.stack], naming)
     if grant.scope is CiScope.LABELS:
         container = settings.retraining_reads[grant.stack].labels_container
         return f"{names.storage_id}/{CONTAINERS}/{container}", names.subscription_id

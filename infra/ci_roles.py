@@ -135,6 +135,11 @@ def _deploying(settings: CiSettings, stack: str) -> Iterator[CiGrant]:
         limit = _only(registry_roles(stages, stack))
         yield CiGrant(who, Role.ACCESS_ADMINISTRATOR, CiScope.REGISTRY, SHARED, lets, limit)
         yield CiGrant(who, Role.READER, CiScope.REGISTRY, SHARED, "reads what the stage's identities may do there")
+    before = stages.before(stack) if stack != SHARED else None
+    if before in settings.deployed:
+        asks = f"lets {stack}'s CI identity read what {before} runs, in no other role"
+        limit = _only(frozenset({Role.READER}))
+        yield CiGrant(who, Role.ACCESS_ADMINISTRATOR, CiScope.WORKSPACE, before, asks, limit)
     keeps = "writes the stack's state, and no other's"
     yield CiGrant(who, Role.BLOB_CONTRIBUTOR, CiScope.STATE, STATE, keeps, writes_only(_state_of(stack)))
     yield CiGrant(who, Role.CRYPTO_USER, CiScope.STATE_KEY, STATE, "encrypts and decrypts the stack's data key")

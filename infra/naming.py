@@ -26,26 +26,32 @@ ASSIGNMENT_NAMESPACE = uuid.UUID("7f1d9a9e-2f0b-5f0e-9c56-5a3c1d1f4a10")
 
 @dataclass(frozen=True)
 class Names:
-    """The names of one stack. `stack` is a stage's name, `shared` or `ci`."""
+    """The names of one stack. `stack` is a stage's name, `shared` or `ci`.
+
+    `prefix` and `generation` are the stack's `infra:naming` (settings/platform.py).
+    """
 
     project: str
     stack: str
     subscription_id: str
+    prefix: str = ""
+    generation: int = 1
 
     @property
     def suffix(self) -> str:
         """A few characters that distinguish this stack from all others in the world."""
-        text = f"{self.subscription_id.lower()}/{self.project}/{self.stack}"
+        generation = [str(self.generation)] if self.generation > 1 else []
+        text = "/".join([self.subscription_id.lower(), self.project, self.stack, *generation])
         return hashlib.sha256(text.encode()).hexdigest()[:SUFFIX_LENGTH]
 
     def of(self, prefix: str, *what: str) -> str:
         """A name that is unique inside the resource group, such as `vnet-churn-dev`."""
-        return "-".join([prefix, self.project, self.stack, *what])
+        return "-".join([prefix, *self._owner, self.stack, *self._number, *what])
 
     def short(self, prefix: str) -> str:
         """A name unique in the world, without hyphens, of at most 24 characters."""
         room = min(SHORT_PROJECT, SHORT_ROOM - len(self.stack) - SUFFIX_LENGTH)
-        return f"{prefix}{self.project.replace('-', '')[:room]}{self.stack}{self.suffix}"
+        return f"{prefix}{''.join(self._owner).replace('-', '')[:room]}{self.stack}{self.suffix}"
 
     @property
     def resource_group(self) -> str:
@@ -85,12 +91,12 @@ class Names:
     @property
     def model_registry(self) -> str:
         """The Azure ML registry; the same for every stage."""
-        return f"mlr-{self.project}"
+        return "-".join(["mlr", *self._owner, *self._number])
 
     @property
     def endpoint(self) -> str:
         """The online endpoint; unique within an Azure region."""
-        return f"{self.project}-{self.stack}-{self.suffix}"
+        return "-".join([*self._owner, self.stack, self.suffix])
 
     @property
     def group_id(self) -> str:
@@ -125,6 +131,14 @@ class Names:
     def model_registry_id(self) -> str:
         """The resource id of the registry, when these are the names of the shared stack."""
         return self.id_of("Microsoft.MachineLearningServices", "registries", self.model_registry)
+
+    @property
+    def _owner(self) -> list[str]:
+        return [self.prefix, self.project] if self.prefix else [self.project]
+
+    @property
+    def _number(self) -> list[str]:
+        return [str(self.generation)] if self.generation > 1 else []
 
     def id_of(self, provider: str, *path: str) -> str:
         """The resource id of a resource in the resource group: `path` is type, name, type, name, …"""

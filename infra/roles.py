@@ -20,6 +20,7 @@ class Role(Enum):
     REGISTRY_USER = ("AzureML Registry User", "1823dd4f-9b8c-4ab6-ab4e-7397a3684615")
     NETWORK_APPROVER = ("Azure AI Enterprise Network Connection Approver", "b556d68e-0be0-4f35-a333-ad7ee1ce17ea")
     KUBERNETES_EXTENSION = ("Kubernetes Extension Contributor", "85cb6faf-e071-4c9b-8136-154b5a04f717")
+    CLUSTER_READER = ("Azure Kubernetes Service RBAC Reader", "7f6c6a51-bcf8-42ba-9220-52d62157d7db")
     CLUSTER_ADMIN = ("Azure Kubernetes Service Cluster Admin Role", "0ab0b1a8-8aac-4efd-b8c2-3ee1fb270be8")
     BLOB_CONTRIBUTOR = ("Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe")
     BLOB_READER = ("Storage Blob Data Reader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1")
@@ -54,16 +55,21 @@ class Role(Enum):
 
 
 class Identity(StrEnum):
-    """The managed identities that a stage has."""
+    """The managed identities that a stage has. Those of OF_RESOURCES belong to the resource that acts with them."""
 
     WORKSPACE = "workspace"
     COMPUTE = "compute"
     ENDPOINT = "endpoint"
     CI = "ci"
-    EVENTS = "events"
+    WORKSPACE_EVENTS = "workspace-events"
+    TOPIC = "topic"
     CLUSTER = "cluster"
     HANDLER = "handler"
     GRAFANA = "grafana"
+
+
+# Event Grid reaches storage behind a firewall as a trusted service only, which a user-assigned identity never is.
+OF_RESOURCES = frozenset({Identity.WORKSPACE_EVENTS, Identity.TOPIC})
 
 
 class Group(StrEnum):
@@ -98,6 +104,9 @@ class Scope(StrEnum):
     COMPUTE_IDENTITY = "compute identity"
     ENDPOINT_IDENTITY = "endpoint identity"
     REGISTRY = "model registry"
+    WORKSPACE_BEFORE = "workspace of the stage before"
+    BLOB_ENDPOINT = "private endpoint of blobs"
+    FILE_ENDPOINT = "private endpoint of files"
 
 
 @dataclass(frozen=True)
@@ -140,13 +149,22 @@ CI = (
     Grant(Identity.CI, Role.IDENTITY_OPERATOR, Scope.COMPUTE_IDENTITY, "submits jobs that run as the compute identity"),
     Grant(Identity.CI, Role.EVENT_SENDER, Scope.TOPIC, "publishes rollouts and rollbacks"),
 )
+# Whether a model may be released is asked of the stage before: its endpoint, and the records in its workspace.
+AFTER_ANOTHER = (Grant(Identity.CI, Role.READER, Scope.WORKSPACE_BEFORE, "asks the stage before what it runs and ran"),)
+PRIVATE = (
+    Grant(Identity.WORKSPACE, Role.READER, Scope.BLOB_ENDPOINT, "studio shows data behind the private endpoint"),
+    Grant(Identity.WORKSPACE, Role.READER, Scope.FILE_ENDPOINT, "studio shows files behind the private endpoint"),
+)
 EVENTS = (
-    Grant(Identity.EVENTS, Role.QUEUE_SENDER, Scope.EVENT_QUEUE, "Event Grid delivers by identity"),
-    Grant(Identity.EVENTS, Role.BLOB_CONTRIBUTOR, Scope.DEAD_LETTERS, "stores events that cannot be delivered"),
+    Grant(Identity.WORKSPACE_EVENTS, Role.QUEUE_SENDER, Scope.EVENT_QUEUE, "Event Grid delivers by identity"),
+    Grant(
+        Identity.WORKSPACE_EVENTS, Role.BLOB_CONTRIBUTOR, Scope.DEAD_LETTERS, "stores events that cannot be delivered"
+    ),
 )
 # Only where drift starts a retraining by itself (on_drift in the settings).
 HANDLER = (
-    Grant(Identity.EVENTS, Role.MESSAGE_SENDER, Scope.DRIFT_QUEUE, "Event Grid delivers drift by identity"),
+    Grant(Identity.TOPIC, Role.MESSAGE_SENDER, Scope.DRIFT_QUEUE, "Event Grid delivers drift by identity"),
+    Grant(Identity.TOPIC, Role.BLOB_CONTRIBUTOR, Scope.DEAD_LETTERS, "stores drift that cannot be delivered"),
     Grant(Identity.HANDLER, Role.MESSAGE_RECEIVER, Scope.DRIFT_QUEUE, "removes drift that CI has accepted"),
 )
 HANDLER_ON_GITHUB = (
@@ -156,6 +174,7 @@ KUBERNETES = (
     Grant(Identity.WORKSPACE, Role.READER, Scope.KUBERNETES, "the workspace reads the cluster it attaches"),
     Grant(Identity.WORKSPACE, Role.KUBERNETES_EXTENSION, Scope.KUBERNETES, "the workspace manages its extension"),
     Grant(Identity.WORKSPACE, Role.CLUSTER_ADMIN, Scope.KUBERNETES, "attaching asks for the cluster's credentials"),
+    Grant(Group.OPERATORS, Role.CLUSTER_READER, Scope.KUBERNETES, "looks at pods and their events"),
 )
 KUBERNETES_NETWORK = (
     Grant(Identity.CLUSTER, Role.NETWORK_CONTRIBUTOR, Scope.KUBERNETES_SUBNET, "the cluster adds nodes to its subnet"),
@@ -179,6 +198,7 @@ SCIENTISTS_WHO_EXPERIMENT = (
     Grant(Group.DATA_SCIENTISTS, Role.DATA_SCIENTIST, Scope.WORKSPACE, "experiments: jobs, models, endpoints"),
     Grant(Group.DATA_SCIENTISTS, Role.COMPUTE_OPERATOR, Scope.WORKSPACE, "resizes and restarts compute"),
     Grant(Group.DATA_SCIENTISTS, Role.BLOB_CONTRIBUTOR, Scope.STORAGE, "uploads data and code"),
+    Grant(Group.DATA_SCIENTISTS, Role.FILE_CONTRIBUTOR, Scope.STORAGE, "compute instances mount the workspace's share"),
     Grant(Group.DATA_SCIENTISTS, Role.READER, Scope.TOPIC, "looks up the topic's address"),
     Grant(Group.DATA_SCIENTISTS, Role.EVENT_SENDER, Scope.TOPIC, "publishes what they deploy, and drift"),
 )
@@ -197,18 +217,22 @@ def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
             grants += KUBERNETES_NETWORK
         if settings.kubernetes is not None and settings.kubernetes.grafana:
             grants += GRAFANA
+    if settings.private:
+        grants += PRIVATE
+    if settings.subscription_before is not None:
+        grants += AFTER_ANOTHER
     if settings.network.isolation == "workspace_managed":
         grants += MANAGED_NETWORK
     if settings.on_drift.enabled:
         grants += HANDLER
     if settings.on_drift.github is not None:
         grants += HANDLER_ON_GITHUB
-    return tuple(grant for grant in grants if not _left_out(grant.principal, settings))
+    return tuple(grant for grant in grants if not _left_out(grant, settings))
 
 
 def group_roles(stages: ProjectStages, stage: str) -> frozenset[Role]:
     """Every role that a stage may grant in its own resource group, whatever its settings."""
-    tables = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS
+    tables = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS + PRIVATE
     tables += KUBERNETES + KUBERNETES_NETWORK + GRAFANA + MANAGED_NETWORK + HANDLER + HANDLER_ON_GITHUB
     # Only the first stage may have the development profile (settings/stage_checks.py).
     tables += SCIENTISTS_WHO_EXPERIMENT if stage == stages.training else SCIENTISTS_WHO_READ
@@ -233,5 +257,12 @@ def _registry(settings: StageSettings) -> tuple[Grant, ...]:
     )
 
 
-def _left_out(principal: Identity | Group, settings: StageSettings) -> bool:
-    return isinstance(principal, Group) and getattr(settings.people, principal.value) is None
+def _left_out(grant: Grant, settings: StageSettings) -> bool:
+    """Whether there is no such group, or another team owns the scope and grants the right itself."""
+    owned_by_others = {
+        Scope.LOGS: settings.logs.workspace is not None,
+        Scope.KUBERNETES_SUBNET: settings.network.existing is not None,
+    }
+    if owned_by_others.get(grant.scope, False):
+        return True
+    return isinstance(grant.principal, Group) and getattr(settings.people, grant.principal.value) is None

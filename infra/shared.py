@@ -7,7 +7,8 @@ from pulumi_azure_native import authorization, resources
 from pulumi_azure_native import machinelearningservices as ml
 
 from naming import SHARED, Names, assignment_name
-from resources.context import Component, Outputs, tags_of
+from resources.context import Component, Outputs, names_of, tags_of
+from resources.locks import Locked, Locks
 from resources.monitoring.alerts import ActionGroup
 from resources.monitoring.budget import Budget
 from roles import Role
@@ -19,8 +20,8 @@ def build_shared(settings: SharedSettings) -> Outputs:
 
     The registry is protected against deletion: it holds every stage's models.
     """
-    names = Names(settings.project, SHARED, settings.azure.subscription_id)
-    tags = tags_of(settings.project, SHARED)
+    names = names_of(settings.project, SHARED, settings.azure.subscription_id, settings.naming)
+    tags = tags_of(settings.project, SHARED, settings.tags)
     protected = pulumi.ResourceOptions(protect=True)
     group = resources.ResourceGroup(
         "resource-group",
@@ -31,7 +32,7 @@ def build_shared(settings: SharedSettings) -> Outputs:
     )
     registry = ModelRegistry(settings, names, group.name, tags)
     action_group = ActionGroup(names, settings.alerts.receivers, group.name, protected, tags)
-    Budget(names.of("budget"), group.id, settings.budget, action_group)
+    Budget(names.of("budget"), group.id, settings.budget, action_group, settings.today)
     return {
         "subscription_id": settings.azure.subscription_id,
         "resource_group": group.name,
@@ -59,22 +60,17 @@ class ModelRegistry(Component):
             opts=pulumi.ResourceOptions(parent=self, protect=True),
         )
         self.name = self.registry.name
+        self._grants: list[pulumi.Resource] = []
         for stage, reader in settings.people.readers.items():
             self._grant(f"readers-{stage}", reader, Role.READER, f"people of {stage} look up models")
         for stage, user in settings.people.users.items():
             self._grant(f"users-{stage}", user, Role.REGISTRY_USER, f"people of {stage} publish models")
-        authorization.ManagementLockByScope(
-            "registry-lock",
-            lock_name="keep-the-models",
-            scope=self.registry.id,
-            level="CanNotDelete",
-            notes="Every stage's models. Remove the lock by a reviewed change.",
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
-        )
+        if settings.locked:
+            Locks({"registry": Locked(self.registry.id, "keep-the-models", "Every stage's models")}, self._grants)
         self.register_outputs({"name": self.name})
 
     def _grant(self, name: str, group_id: str, role: Role, reason: str) -> None:
-        authorization.RoleAssignment(
+        assignment = authorization.RoleAssignment(
             f"registry-{name}",
             role_assignment_name=assignment_name(self._names.model_registry_id, group_id, role.id),
             principal_id=group_id,
@@ -84,6 +80,7 @@ class ModelRegistry(Component):
             description=reason,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
+        self._grants.append(assignment)
 
 
 def _region(region: str, storage: str) -> ml.RegistryRegionArmDetailsArgs:

@@ -17,8 +17,10 @@ from resources.events.handler_vault import HandlerVault
 from resources.events.workspace_events import WorkspaceEvents
 from resources.kubernetes.attachment import INSTANCE_TYPE, Attachment
 from resources.kubernetes.cluster import KubernetesCluster
+from resources.kubernetes.container_logs import ContainerLogs
 from resources.kubernetes.grafana import Grafana
 from resources.kubernetes.metrics import Metrics
+from resources.locks import Locked, Locks
 from resources.monitoring.alerts import ActionGroup, Alerts, Monitored
 from resources.monitoring.budget import Budget
 from resources.network.private_endpoints import Target, private_endpoints
@@ -31,6 +33,14 @@ from resources.workspace.workspace import Workspace, WorkspaceDependencies
 from roles import Identity, Scope
 from settings.stage import StageSettings
 
+UNDER_LOCKS = (
+    Scope.STORAGE,
+    Scope.AUDIT,
+    Scope.COLLECTED,
+    Scope.DEAD_LETTERS,
+    Scope.EVENT_QUEUE,
+    Scope.KEY_VAULT,
+)
 Extra = Callable[[BaseResources, Workspace], Outputs]
 
 
@@ -42,12 +52,16 @@ def build_stage(settings: StageSettings, extra: Extra = extra_resources) -> Outp
     reachable = _private_dependencies(base, dependencies)
     workspace = Workspace(base, dependencies, [*rights, *reachable])
     rights += base.access.grant(Scope.WORKSPACE, workspace.id)
+    if base.context.workspace_before_id is not None:
+        base.access.grant(Scope.WORKSPACE_BEFORE, base.context.workspace_before_id)
     reachable += _private_workspace(base, workspace)
     Compute(base, workspace, [*rights, *reachable])
     cluster = _serve_on_kubernetes(base, workspace, reachable) if settings.serving == "kubernetes" else None
     _monitor(base, workspace, cluster)
     added = extra(base, workspace)
     base.access.check_complete()
+    if base.context.profile.protect and settings.locked:
+        _lock(dependencies, [*base.access.granted(*UNDER_LOCKS), *reachable])
     return _with_extra(_outputs(base), added)
 
 
@@ -61,7 +75,7 @@ def _grant_on_dependencies(base: BaseResources, dependencies: WorkspaceDependenc
         Scope.KEY_VAULT: dependencies.key_vault.vault.id,
         Scope.CONTAINER_REGISTRY: dependencies.container_registry.registry.id,
         Scope.APP_INSIGHTS: monitoring.insights.id,
-        Scope.LOGS: monitoring.logs.id,
+        Scope.LOGS: monitoring.logs_id,
         Scope.ENDPOINT_IDENTITY: base.identities.resource_id(Identity.ENDPOINT),
         Scope.COMPUTE_IDENTITY: base.identities.resource_id(Identity.COMPUTE),
         Scope.REGISTRY: base.context.model_registry_id,
@@ -74,7 +88,12 @@ def _private_dependencies(base: BaseResources, dependencies: WorkspaceDependenci
     targets = [Target(part, account, part, (part,)) for part in ("blob", "file", "queue", "table")]
     targets.append(Target("vault", dependencies.key_vault.vault.id, "vault", ("vault",)))
     targets.append(Target("images", dependencies.container_registry.registry.id, "registry", ("images",)))
-    return private_endpoints("private-dependencies", base, targets)
+    endpoints = private_endpoints("private-dependencies", base, targets)
+    if endpoints is None:
+        return []
+    rights = base.access.grant(Scope.BLOB_ENDPOINT, endpoints.ids["blob"])
+    rights += base.access.grant(Scope.FILE_ENDPOINT, endpoints.ids["file"])
+    return [*endpoints.reachable, *rights]
 
 
 def _private_workspace(base: BaseResources, workspace: Workspace) -> list[pulumi.Resource]:
@@ -82,7 +101,19 @@ def _private_workspace(base: BaseResources, workspace: Workspace) -> list[pulumi
         Target("workspace", workspace.id, "amlworkspace", ("workspace", "notebooks")),
         Target("registry", base.context.model_registry_id, "amlregistry", ("workspace",)),
     ]
-    return private_endpoints("private-workspace", base, targets)
+    endpoints = private_endpoints("private-workspace", base, targets)
+    return [] if endpoints is None else list(endpoints.reachable)
+
+
+def _lock(dependencies: WorkspaceDependencies, under: list[pulumi.Resource]) -> None:
+    # On these two, not on the resource group: a lock on the group would also keep rollouts from deleting old
+    # deployments, and clusters from scaling down.
+    storage, vault = dependencies.storage, dependencies.key_vault
+    locked = {
+        "storage": Locked(storage.account.id, "keep-the-data", "Data and audit log"),
+        "vault": Locked(vault.vault.id, "keep-the-secrets", "Secrets"),
+    }
+    Locks(locked, [storage, vault, *under])
 
 
 def _serve_on_kubernetes(
@@ -94,6 +125,8 @@ def _serve_on_kubernetes(
     kubernetes = KubernetesCluster(base, [*rights, *reachable])
     rights += base.access.grant(Scope.KUBERNETES, kubernetes.cluster.id)
     settings = base.context.settings.kubernetes
+    if settings is not None:
+        ContainerLogs(base, kubernetes, settings.namespace)
     if settings is not None and settings.attach:
         Attachment(base, workspace, kubernetes, rights)
     return kubernetes
@@ -103,21 +136,24 @@ def _monitor(base: BaseResources, workspace: Workspace, kubernetes: KubernetesCl
     context, settings = base.context, base.context.settings
     options = context.protected_options(base.group)
     action_group = ActionGroup(context.names, settings.alerts.receivers, base.group.name, options, context.tags)
-    Budget(context.names.of("budget"), base.group.id, settings.budget, action_group)
+    Budget(context.names.of("budget"), base.group.id, settings.budget, action_group, settings.today)
     if kubernetes is not None:
         _monitor_pods(base, kubernetes, action_group)
     storage = workspace.dependencies.storage
+    # Both topics first: the rights are granted to their own identities.
+    workspace_events, event_topic = WorkspaceEvents(base, workspace, storage), EventTopic(base)
     rights = base.access.grant(Scope.EVENT_QUEUE, storage.queue.id)
     rights += base.access.grant(Scope.DEAD_LETTERS, storage.containers[DEAD_LETTERS].id)
-    WorkspaceEvents(base, workspace, storage, rights)
-    monitored = _publish_events(base, storage, rights)
+    workspace_events.subscribe(rights)
+    monitored = _publish_events(base, event_topic, storage, rights)
     cluster = kubernetes.cluster.id if kubernetes is not None else None
     Alerts(base, workspace, action_group, cluster, monitored)
 
 
-def _publish_events(base: BaseResources, storage: Storage, rights: list[pulumi.Resource]) -> list[Monitored]:
-    """The topic of `mlops`, and the handler of its drift; returns what else alerts are about."""
-    event_topic = EventTopic(base)
+def _publish_events(
+    base: BaseResources, event_topic: EventTopic, storage: Storage, rights: list[pulumi.Resource]
+) -> list[Monitored]:
+    """Who reaches the topic of `mlops`, and the handler of its drift; returns what else alerts are about."""
     topic = event_topic.topic.id
     base.access.grant(Scope.TOPIC, topic)
     private_endpoints("private-events", base, [Target("events", topic, "topic", ("events",))])
@@ -157,7 +193,7 @@ def _outputs(base: BaseResources) -> Outputs:
         "workspace": names.workspace,
         "location": settings.azure.location,
         "compute": CPU_CLUSTER,
-        "registry": names.model_registry,
+        "registry": base.context.shared_names.model_registry,
         "collected_datastore": COLLECTED,
         "endpoint_identity": identities.resource_id(Identity.ENDPOINT),
         "events_topic": names.events_topic,

@@ -38,12 +38,12 @@ class Relaxation:
 
 RELAXATIONS: tuple[Relaxation, ...] = (
     Relaxation("storage network", "it is reached from laptops and hosted build agents; identities still guard it"),
-    Relaxation("storage redundancy", "its data can be created again from the sources; LRS costs a third less"),
+    Relaxation("storage redundancy", "its data can be created again from the sources; and LRS is cheaper"),
     Relaxation("key vault retention", "a stage that is torn down and deployed again needs its vault's name back"),
     Relaxation("key vault purge protection", "same reason; it is left out, because Azure refuses the value false"),
     Relaxation("key vault network", "it is reached from laptops; role-based access still guards it"),
     Relaxation("topic network", "laptops and hosted build agents publish what they deploy; roles guard it"),
-    Relaxation("container registry tier", "Premium costs ten times Basic and adds private endpoints and zones only"),
+    Relaxation("container registry tier", "Premium adds private endpoints and zones only, and costs more than Basic"),
     Relaxation(
         "container registry network", "Basic has no private endpoints; there are neither admin nor anonymous pulls"
     ),
@@ -52,10 +52,15 @@ RELAXATIONS: tuple[Relaxation, ...] = (
     Relaxation(
         "compute public ip", "nodes without a public address need a virtual network, which a public stage lacks"
     ),
-    Relaxation("compute priority", "an evicted experiment is started again; low priority costs a fifth"),
+    Relaxation(
+        "compute priority", "an evicted experiment is started again; spot machines cost less, at a price that changes"
+    ),
     Relaxation("kubernetes private", "a public stage has no network; authorised ranges guard the control plane"),
-    Relaxation("kubernetes tier", "no guaranteed uptime of the control plane is needed; Free costs nothing"),
+    Relaxation("kubernetes tier", "no guaranteed uptime of the control plane is needed; Free has no hourly price"),
 )
+
+# What Log Analytics takes per day; an alert says when it is reached (monitoring/alerts.py).
+_LOGS: dict[str, float] = {"development": 1, "preproduction": 5, "production": 20}
 
 
 def profile_of(settings: StageSettings) -> StageProfile:
@@ -68,7 +73,7 @@ def profile_of(settings: StageSettings) -> StageProfile:
         key_vault_retention_days=90 if strict else 7,
         purge_protection=strict,
         cluster_tier="Standard" if strict else "Free",
-        logs_gigabytes_per_day=5 if strict else 1,
+        logs_gigabytes_per_day=_LOGS[settings.profile],
         public_network_access="Disabled" if private else "Enabled",
         network_default_action="Deny" if private else "Allow",
         container_registry_sku="Premium" if private else "Basic",

@@ -27,7 +27,7 @@ from packaging.markers import Marker
 
 ROOT: Final = Path(__file__).parents[2]
 # A machine with Python and git, as README's first command needs it, and what POSIX, coreutils and util-linux have.
-MACHINE: Final = frozenset({"bash", "git", "ps", "setpriv", "sh", "sha256sum", "uv"})
+MACHINE: Final = frozenset({"bash", "git", "mount", "ps", "setpriv", "sh", "sha256sum", "umount", "uv"})
 # A compiler: each CI image has one. Where there is none, its tests are skipped.
 COMPILER: Final = frozenset({"cc"})
 # npm's: what runs it, and the folder of the lock that CI installs. Where it is not installed, its tests are skipped.

@@ -62,11 +62,8 @@ class Problem:
         return f"{self.column}: {self.rule} (rows that break it: {self.count:,}; for example {shown})"
 
 
-def read_texts(file: Path) -> pl.DataFrame:
-    """Read a CSV with every value as text, so that a wrong type is found and not hidden by type inference.
-
-    Raises UnreadableDataError for an empty file, a file without rows, and a file that is not a CSV.
-    """
+def require_text(file: Path) -> None:
+    """Raise UnreadableDataError for a file that is missing, empty, or no text in UTF-8."""
     if not file.is_file():
         raise UnreadableDataError(f"{file} does not exist; give the path of a CSV file")
     if file.stat().st_size == 0:
@@ -75,14 +72,42 @@ def read_texts(file: Path) -> pl.DataFrame:
         if b"\0" in stream.read(4096):
             reason = "it holds binary data; export it as UTF-8 text"
             raise UnreadableDataError(f"{file} is not a CSV file: {reason}")
+        stream.seek(0)
+        for number, line in enumerate(stream, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                reason = f"line {number} is not UTF-8 text; export the file as UTF-8"
+                raise UnreadableDataError(f"{file} is not a readable CSV file: {reason}") from error
+
+
+def read_texts(file: Path) -> pl.DataFrame:
+    """Read a CSV with every value as text, so that a wrong type is found and not hidden by type inference.
+
+    Raises UnreadableDataError for a file without rows, and for one whose rows do not fit its header.
+    """
     try:
         frame = pl.scan_csv(file, infer_schema=False).collect()
     except (pl.exceptions.ComputeError, pl.exceptions.NoDataError, pl.exceptions.DuplicateError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UnreadableDataError(f"{file} is not a readable CSV file: {reason}") from error
+        raise UnreadableDataError(f"{file} is not a readable CSV file: {_ragged(file)}") from error
     if frame.height == 0:
         raise UnreadableDataError(f"{file} has a header but no rows; give a file with data")
     return frame
+
+
+def _ragged(file: Path) -> str:
+    """Return which line does not fit the header, which the library that reads the rows does not say."""
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        rows = csv.reader(stream)
+        columns = len(next(rows, []))
+        try:
+            for row in rows:
+                if len(row) > columns:
+                    values = f"line {rows.line_num} has {len(row)} values, and the header {columns} columns"
+                    return f"{values}; put a value with a comma in quotes"
+        except csv.Error as error:
+            return f"line {rows.line_num}: {error}; export the file again"
+    return "a quote is opened and never closed, or follows a value; export the file again"
 
 
 def header_names(file: Path) -> list[str]:
@@ -94,8 +119,9 @@ def header_names(file: Path) -> list[str]:
 def header_problems(header: list[str], schema: Schema) -> list[Problem]:
     """Find missing and duplicate columns."""
     for separator, word in OTHER_SEPARATORS.items():
-        if len(header) == 1 and set(header[0].split(separator)) & set(schema.columns):
-            rule = f"the columns are separated by {word}; export the file with commas"
+        parts = [part.strip(' "') for part in separator.join(header).split(separator)]
+        if len(header) <= 1 and set(parts) & set(schema.columns):
+            rule = f"the columns are separated by {word}; export the file with commas, and decimals with points"
             return [Problem("file", rule, 1, [])]
     more = f" and {len(header) - SHOWN_NAMES} more" if len(header) > SHOWN_NAMES else ""
     found = ", ".join(name[:SAMPLE_CHARACTERS] for name in header[:SHOWN_NAMES])
@@ -148,7 +174,11 @@ def _samples(texts: pl.DataFrame, name: str, wrong: pl.Series, schema: Schema) -
 def warnings(texts: pl.DataFrame, rows: pl.DataFrame, schema: Schema) -> list[str]:
     """Find what deserves attention but is no reason to reject the file."""
     found = []
-    foreign = [name for name in texts.columns if name not in (*schema.columns, *schema.ignored)]
+    foreign = [
+        name or f"column {number}, which has no name"
+        for number, name in enumerate(texts.columns, start=1)
+        if name not in (*schema.columns, *schema.ignored)
+    ]
     if foreign:
         names = ", ".join(foreign)
         found.append(
@@ -175,13 +205,15 @@ def build_report(file: Path, schema: Schema) -> tuple[dict[str, Any], pl.DataFra
     """Check a file. Returns the report, and the typed rows if the file may be used."""
     report: dict[str, Any] = {"file": file.name, "valid": False, "rows": 0, "warnings": [], "columns": []}
     try:
-        texts = read_texts(file)
+        require_text(file)
+        # Before the rows, which cannot be read where the header already says why.
+        wrong = header_problems(header_names(file), schema)
+        texts = read_texts(file) if not wrong else pl.DataFrame()
     except UnreadableDataError as error:
         return report | {"problems": [asdict(Problem("file", str(error), 1, []))]}, None
-    report["rows"] = texts.height
-    wrong = header_problems(header_names(file), schema)
     if wrong:
         return report | {"problems": [asdict(problem) for problem in wrong]}, None
+    report["rows"] = texts.height
     texts = texts.with_columns(pl.all().replace("", None))
     columns = typed_columns(texts, schema)
     rows = pl.DataFrame([each.values for each in columns.values()])

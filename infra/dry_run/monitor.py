@@ -8,7 +8,7 @@ from typing import Any
 from pulumi.runtime import mocks, rpc
 
 from dry_run.kinds import AZURE, kind_of
-from dry_run.result import ResourceRecord
+from dry_run.result import Options, ResourceRecord
 
 PRINCIPALS = uuid.UUID("0b8f6f0e-1b0a-5c54-8d0c-3f5d5c0a6a10")
 
@@ -61,6 +61,13 @@ class RecordingMonitor(mocks.MockMonitor):
                 inputs=rpc.deserialize_properties(request.object),
                 protect=request.protect,
                 dependencies=frozenset(dependencies),
+                options=Options(
+                    ignored=tuple(request.ignoreChanges),
+                    replacing=tuple(request.replaceOnChanges),
+                    delete_first=request.deleteBeforeReplace,
+                    retain=bool(request.retainOnDelete),
+                    deleted_with=request.deletedWith,
+                ),
             )
         )
         return response
@@ -77,12 +84,31 @@ def state_of(type_: str, inputs: dict[str, Any]) -> dict[str, Any]:
     state = dict(inputs)
     if type_ == "managedidentity:UserAssignedIdentity":
         name = inputs["resourceName"]
-        state["principalId"] = str(uuid.uuid5(PRINCIPALS, f"principal of {name}"))
+        state["principalId"] = principal_of(name)
         state["clientId"] = str(uuid.uuid5(PRINCIPALS, f"client of {name}"))
     if type_ == "applicationinsights:Component":
         state["connectionString"] = f"InstrumentationKey={PRINCIPALS};IngestionEndpoint=https://insights.example.com/"
+    if own := _own_principal(type_, inputs):
+        state["identity"] = inputs["identity"] | {"principalId": own}
     state["name"] = kind_of(type_).id(inputs, "").rsplit("/", maxsplit=1)[-1]
     return _identities_as_map(state)
+
+
+def own_principal_of(record: ResourceRecord) -> str | None:
+    """The object id of a resource's own identity, which Azure makes with it; None where it has none."""
+    return _own_principal(record.azure_type, record.inputs) if record.azure else None
+
+
+def _own_principal(type_: str, inputs: dict[str, Any]) -> str | None:
+    identity = inputs.get("identity")
+    if not isinstance(identity, dict) or "SystemAssigned" not in str(identity.get("type")):
+        return None
+    return principal_of(kind_of(type_).id(inputs, ""))
+
+
+def principal_of(name: str) -> str:
+    """The object id of an identity, by its name or by the id of the resource that it belongs to."""
+    return str(uuid.uuid5(PRINCIPALS, f"principal of {name}"))
 
 
 def _identities_as_map(state: dict[str, Any]) -> dict[str, Any]:

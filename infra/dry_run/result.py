@@ -9,6 +9,17 @@ from dry_run.kinds import AZURE
 
 
 @dataclass(frozen=True)
+class Options:
+    """What the program tells the engine about changes and deletion of a resource. Paths are the provider's."""
+
+    ignored: tuple[str, ...] = ()
+    replacing: tuple[str, ...] = ()
+    delete_first: bool = False
+    retain: bool = False
+    deleted_with: str = ""
+
+
+@dataclass(frozen=True)
 class ResourceRecord:
     """One resource as it was registered with the engine."""
 
@@ -22,6 +33,7 @@ class ResourceRecord:
     protect: bool
     dependencies: frozenset[str]
     """URNs, from options and from inputs."""
+    options: Options
 
     @property
     def azure_type(self) -> str:

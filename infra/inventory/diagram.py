@@ -67,7 +67,8 @@ def _subnet(record: ResourceRecord) -> str | None:
 def _arrows(run: DryRun) -> Iterator[tuple[str, str]]:
     by_id = {record.id: record for record in run.resources if _label(record)}
     for record in by_id.values():
-        for target in dict.fromkeys(_ids_in(record.inputs)):
+        # Sorted: the provider's inputs come in any order.
+        for target in sorted(set(_ids_in(record.inputs))):
             if target in by_id and by_id[target] is not record:
                 yield _node(record), _node(by_id[target])
 

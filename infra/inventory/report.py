@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dry_run.result import DryRun
+from dry_run.result import DryRun, ResourceRecord
 from inventory.diagram import diagram_of
+from inventory.machines import machines_in
+from inventory.names import readable_names
 from inventory.rights import rights_of
+from settings.fields import virtual_cpus
 
 PARTS = ("resources", "diagram", "rights")
 
@@ -18,16 +21,38 @@ def report_of(run: DryRun, parts: Sequence[str] = PARTS) -> str:
 
 
 def _resources(run: DryRun) -> str:
+    names = readable_names(run)
     rows = [
         (
             record.azure_type,
-            record.id.rsplit("/", maxsplit=1)[-1],
+            names[record.urn],
+            str(record.inputs.get("location", "")),
+            _size(record, run),
+            _quota(record, run),
             record.parent.rsplit("::", maxsplit=1)[-1],
             "protected" if record.protect else "",
         )
         for record in run.resources
     ]
-    return f"## Resources ({len(rows)})\n\n" + _table(("type", "name", "part of", ""), rows)
+    head = ("type", "name", "region", "size", "quota", "part of", "")
+    return f"## Resources ({len(rows)})\n\n" + _table(head, rows)
+
+
+def _size(record: ResourceRecord, run: DryRun) -> str:
+    machines = [f"{each.count} of {each.size}" for each in machines_in(record, run)]
+    if machines:
+        return ", ".join(machines)
+    sku = record.inputs.get("sku")
+    return str(sku.get("name", "")) if isinstance(sku, dict) else ""
+
+
+def _quota(record: ResourceRecord, run: DryRun) -> str:
+    """What the machines of a resource may use of the subscription's quota."""
+    found = [
+        f"{virtual_cpus(each.size) * each.most} vCPUs of {each.service}{', low priority' if each.low_priority else ''}"
+        for each in machines_in(record, run)
+    ]
+    return ", ".join(found)
 
 
 def _diagram(run: DryRun) -> str:

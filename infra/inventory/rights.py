@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dry_run.monitor import state_of
+from dry_run.monitor import own_principal_of, state_of
 from dry_run.result import DryRun, ResourceRecord
 from roles import Role
 from settings.stage import People
@@ -24,6 +24,7 @@ class Right:
     scope: str
     scope_id: str
     reason: str
+    urn: str
 
 
 def rights_of(run: DryRun) -> tuple[Right, ...]:
@@ -31,6 +32,10 @@ def rights_of(run: DryRun) -> tuple[Right, ...]:
     identities = {
         state_of(IDENTITY, record.inputs)["principalId"]: record.name.removeprefix("identity-")
         for record in run.of(IDENTITY)
+    }
+    # A topic's own identity has the topic's name.
+    identities |= {
+        own_principal_of(record): record.name for record in run.resources if own_principal_of(record) is not None
     }
     names = {record.id: record.name for record in run.resources}
     found = [_right(record, identities, names) for record in run.of("authorization:RoleAssignment")]
@@ -50,6 +55,7 @@ def _right(record: ResourceRecord, identities: dict[str, str], names: dict[str, 
         scope=names.get(inputs["scope"]) or _scope_elsewhere(inputs["scope"]),
         scope_id=inputs["scope"],
         reason=inputs.get("description", ""),
+        urn=record.urn,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
 from naming import SHARED, Names
+from settings.platform import Naming
 from settings.stage import StageSettings
 from stage_profile import StageProfile, profile_of
 
@@ -25,7 +26,7 @@ class Context:
     @staticmethod
     def of(settings: StageSettings) -> Context:
         """The context of a stage's settings."""
-        names = Names(settings.project, settings.stage, settings.azure.subscription_id)
+        names = names_of(settings.project, settings.stage, settings.azure.subscription_id, settings.naming)
         return Context(settings, names, profile_of(settings))
 
     @property
@@ -34,20 +35,43 @@ class Context:
         return self.settings.azure.location
 
     @property
+    def shared_names(self) -> Names:
+        """The names of the shared stack."""
+        naming = self.settings.stack_namings.get(SHARED, Naming())
+        return names_of(self.settings.project, SHARED, self.settings.registry.subscription_id, naming)
+
+    @property
     def model_registry_id(self) -> str:
         """The resource id of the registry that the stages share."""
-        return Names(self.settings.project, SHARED, self.settings.registry.subscription_id).model_registry_id
+        return self.shared_names.model_registry_id
+
+    @property
+    def workspace_before_id(self) -> str | None:
+        """The resource id of the workspace of the stage before; None in the first stage."""
+        before = self.settings.project_stages.before(self.settings.stage)
+        subscription = self.settings.subscription_before
+        if before is None or subscription is None:
+            return None
+        naming = self.settings.stack_namings.get(before, Naming())
+        return names_of(self.settings.project, before, subscription, naming).workspace_id
 
     @property
     def tags(self) -> dict[str, str]:
         """The tags of every resource that takes tags."""
-        return tags_of(self.settings.project, self.settings.stage)
+        return tags_of(self.settings.project, self.settings.stage, self.settings.tags)
 
     def protected_options(
         self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()
     ) -> pulumi.ResourceOptions:
         """Options of a resource that holds state: in production it is protected against deletion."""
         return pulumi.ResourceOptions(parent=parent, protect=self.profile.protect, depends_on=list(depends_on))
+
+    def autoscaled_options(
+        self, parent: pulumi.Resource, count: str, depends_on: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Options of protected nodes whose number, at the path `count`, Azure changes: it counts at creation only."""
+        autoscaled = pulumi.ResourceOptions(ignore_changes=[count])
+        return pulumi.ResourceOptions.merge(self.protected_options(parent, depends_on), autoscaled)
 
     def replaceable_options(
         self, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()
@@ -59,9 +83,14 @@ class Context:
         return pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), delete_before_replace=True)
 
 
-def tags_of(project: str, stack: str) -> dict[str, str]:
-    """The tags of one stack."""
-    return {"project": project, "stage": stack, "made-by": "pulumi"}
+def names_of(project: str, stack: str, subscription_id: str, naming: Naming) -> Names:
+    """The names of one stack, with what its settings add to them."""
+    return Names(project, stack, subscription_id, naming.prefix, naming.generation)
+
+
+def tags_of(project: str, stack: str, own: Mapping[str, str]) -> dict[str, str]:
+    """The tags of one stack: those of its settings, and the program's."""
+    return {**own, "project": project, "stage": stack, "made-by": "pulumi"}
 
 
 class Component(pulumi.ComponentResource):

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from naming import SHARED
 from settings.fields import Format, Frozen, Guid, HttpsAddress, ProjectName, StageName, WorkspaceContainer
+from settings.platform import Naming, Tags
 from settings.project import ProjectStages
 from settings.stage import Azure, GitHub
 
@@ -75,6 +76,10 @@ class CiSettings(Frozen):
     shared_subscription_id: Guid
     state: State
     ci: Trust
+    tags: Tags = Field(default_factory=dict)
+    naming: Naming = Naming()
+    stack_namings: dict[str, Naming] = Field(default_factory=dict)
+    """`naming` of every stack, read from its file."""
     retraining_reads: dict[StageName, LabelledRequests] = Field(default_factory=dict)
     """The stages whose requests and outcomes `retraining` may use as training data: none by default."""
 

@@ -12,10 +12,12 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from settings.fields import Frozen, StageName
+from settings.fields import Frozen, Guid, StageName
+from settings.platform import Naming
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT_FILE = "project.yml"
+PROGRAM_FOLDER = "infra"
 PROTECTION_FILE = "releases/protection.yml"
 MOST_STAGES = 6
 # Other stacks and CI's other environments are called so.
@@ -26,6 +28,8 @@ class ProjectStages(Frozen):
     """The stages in order: models are trained in the first and promoted to the last, which is production."""
 
     names: Annotated[tuple[StageName, ...], Field(min_length=1, max_length=MOST_STAGES)]
+    subscriptions: dict[StageName, Guid] = Field(default_factory=dict)
+    """Of the stages whose subscription project.yml names."""
 
     @field_validator("names")
     @classmethod
@@ -48,6 +52,11 @@ class ProjectStages(Frozen):
         """The stage that newly trained models are proposed for; None where there is one stage only."""
         return self.names[1] if len(self.names) > 1 else None
 
+    def before(self, stage: str) -> str | None:
+        """The stage that a stage's models come from; None for the first."""
+        position = self.names.index(stage) if stage in self.names else 0
+        return self.names[position - 1] if position else None
+
     def is_production(self, stage: str) -> bool:
         """Whether a stage is the one that models are promoted to in the end."""
         return stage == self.names[-1]
@@ -60,10 +69,25 @@ class ProjectStages(Frozen):
 def read_stages(root: Path = ROOT) -> ProjectStages:
     """The stages of project.yml. Raises ValueError."""
     try:
-        return ProjectStages(names=_stage_names(_document(root / PROJECT_FILE).get("stages")))
+        stages = _stages(_document(root / PROJECT_FILE).get("stages"))
+        known = {stage["name"]: stage["subscription_id"] for stage in stages if "subscription_id" in stage}
+        return ProjectStages(names=tuple(stage["name"] for stage in stages), subscriptions=known)
     except ValidationError as error:
         reasons = "; ".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())
         raise ValueError(f"{PROJECT_FILE}: stages: {reasons}") from error
+
+
+def read_namings(root: Path = ROOT) -> dict[str, Naming]:
+    """`infra:naming` of every stack that has a file. Raises ValueError."""
+    found = {}
+    for file in sorted((root / PROGRAM_FOLDER).glob("Pulumi.*.yaml")):
+        config = _document(file).get("config")
+        given = config.get("infra:naming") if isinstance(config, dict) else None
+        try:
+            found[file.name.split(".")[1]] = Naming.model_validate(given or {})
+        except ValidationError as error:
+            raise ValueError(f"{file.name}: infra:naming: {error.errors()[0]['msg']}") from error
+    return found
 
 
 def read_protection(root: Path = ROOT) -> dict[str, Any]:
@@ -71,10 +95,10 @@ def read_protection(root: Path = ROOT) -> dict[str, Any]:
     return _document(root / PROTECTION_FILE)
 
 
-def _stage_names(stages: object) -> tuple[str, ...]:
+def _stages(stages: object) -> list[dict[str, str]]:
     if not isinstance(stages, list) or not all(isinstance(stage, dict) and "name" in stage for stage in stages):
         raise ValueError(f"{PROJECT_FILE}: stages is not a list of stages; begin each with `- name: dev`")
-    return tuple(stage["name"] for stage in stages)
+    return stages
 
 
 def _document(file: Path) -> dict[str, Any]:

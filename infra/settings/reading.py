@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from settings.ci import CiSettings
-from settings.project import ROOT, read_protection, read_stages
+from settings.project import ROOT, read_namings, read_protection, read_stages
 from settings.repository import RepositorySettings
 from settings.shared import SharedSettings
 from settings.stack_checks import ci_problems, repository_problems, shared_problems
@@ -28,8 +29,8 @@ KINDS: dict[str, type[Settings]] = {
     "ci": CiSettings,
     "repository": RepositorySettings,
 }
-# Filled in here, from the stack's name, the provider's keys and the repository's files.
-FILLED_IN = ("stage", "azure", "project_stages", "protection")
+# Filled in here, from the stack's name, the clock, the provider's keys and the repository's files.
+FILLED_IN = ("stage", "today", "azure", "project_stages", "stack_namings", "protection")
 _IN_PROTECTION = "is read from releases/protection.yml now; remove it here"
 # Keys of earlier formats, and what to do about them.
 FORMER_KEYS = {
@@ -38,6 +39,11 @@ FORMER_KEYS = {
         f"github.{key}": _IN_PROTECTION
         for key in ("default_branch", "required_checks", "approvals", "environments", "allowed_actions")
     },
+    **{
+        f"{cluster}.low_priority": f"is called infra:{cluster}.spot now; rename it"
+        for cluster in ("cpu_cluster", "gpu_cluster")
+    },
+    "budget.start": "is the first day of the month in which the budget is made; remove it",
     "kubernetes.watched": "is called infra:kubernetes.prometheus now; rename it",
     **{f"azure_devops.{key}": _IN_PROTECTION for key in ("default_branch", "approvals")},
 }
@@ -47,10 +53,11 @@ class SettingsError(Exception):
     """The configuration of a stack is wrong; the message names every key and what to do."""
 
 
-def read_settings(stack: str, config: Mapping[str, str], root: Path = ROOT) -> Settings:
+def read_settings(stack: str, config: Mapping[str, str], root: Path = ROOT, today: date | None = None) -> Settings:
     """The settings of a stack from its flat configuration (`namespace:key` → text, objects as JSON).
 
-    `root` is the repository whose project.yml and releases/protection.yml count. Raises SettingsError.
+    `root` is the repository whose project.yml and releases/protection.yml count; `today` is the date in UTC, by default
+    the clock's. Raises SettingsError.
     """
     document = _document(config)
     kind = document.get("kind")
@@ -62,7 +69,7 @@ def read_settings(stack: str, config: Mapping[str, str], root: Path = ROOT) -> S
         _sentence((key,), "extra_forbidden", "") for key in FILLED_IN if key in document and key in model.model_fields
     ]
     try:
-        settings = model.model_validate(document | _filled_in(stack, model, config, root))
+        settings = model.model_validate(document | _filled_in(stack, model, config, root, today))
     except ValidationError as error:
         raise _refusal(stack, [*wrong, *map(_detail, error.errors())]) from error
     except ValueError as error:
@@ -85,16 +92,22 @@ def _value(text: str) -> Any:  # JSON: anything that the file holds; the models 
         return text
 
 
-def _filled_in(stack: str, model: type[Settings], config: Mapping[str, str], root: Path) -> dict[str, Any]:
+def _filled_in(
+    stack: str, model: type[Settings], config: Mapping[str, str], root: Path, today: date | None
+) -> dict[str, Any]:
     fields = model.model_fields
     filled: dict[str, Any] = {}
     if "stage" in fields:
         filled["stage"] = stack
+    if "today" in fields:
+        filled["today"] = today or datetime.now(UTC).date()
     if "azure" in fields:
         values = {field: config.get(f"{PROVIDER}:{key}") for key, field in PROVIDER_KEYS.items()}
         filled["azure"] = {field: value for field, value in values.items() if value is not None}
     if "project_stages" in fields:
         filled["project_stages"] = read_stages(root)
+    if "stack_namings" in fields:
+        filled["stack_namings"] = read_namings(root)
     if "protection" in fields:
         filled["protection"] = read_protection(root)
     return filled

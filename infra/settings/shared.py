@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from settings.fields import Format, Frozen, Guid, Location, ProjectName, StageName
+from settings.platform import Naming, Tags
 from settings.project import ProjectStages
 from settings.stage import Alerts, Azure, Budget
 
@@ -24,13 +26,19 @@ class SharedSettings(Frozen):
 
     format: Format
     kind: Literal["shared"]
+    today: date
+    """In UTC: a budget starts with its month."""
     project_stages: ProjectStages
     azure: Azure
     project: ProjectName
     regions: tuple[Location, ...] = Field(min_length=1)
     """Where the registry keeps copies: every stage's region."""
     public_access: bool = True
+    locked: bool = True
+    """Whether the registry is locked against deletion: false while rights on it are revoked or it is deleted."""
     people: RegistryPeople = RegistryPeople()
     budget: Budget
     alerts: Alerts
+    tags: Tags = Field(default_factory=dict)
+    naming: Naming = Naming()
     storage: Annotated[str, Field(pattern=r"^Standard_(ZRS|GRS|GZRS|RAGRS|RAGZRS)$")] = "Standard_ZRS"

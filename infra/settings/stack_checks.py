@@ -14,7 +14,9 @@ from settings.stage_checks import missing_ids
 
 def shared_problems(settings: SharedSettings) -> Iterator[str]:
     """Every rule that the shared stack's settings break."""
-    name = Names(settings.project, SHARED, settings.azure.subscription_id).model_registry
+    naming = settings.naming
+    names = Names(settings.project, SHARED, settings.azure.subscription_id, naming.prefix, naming.generation)
+    name = names.model_registry
     if len(name) > WORKSPACE_LIMIT:
         yield f"project '{settings.project}' is too long: the registry '{name}' has more than {WORKSPACE_LIMIT}"
     if settings.azure.location not in settings.regions:

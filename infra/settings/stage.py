@@ -5,13 +5,13 @@ The types of single values are in fields.py; which combinations are refused is i
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from settings.fields import (
     Email,
-    FirstOfMonth,
     Format,
     Frozen,
     Guid,
@@ -22,14 +22,30 @@ from settings.fields import (
     MachineSize,
     NodeCount,
     Percent,
+    PrivateAddress,
     PrivateRange,
     ProjectName,
     PublicRange,
     StageName,
 )
+from settings.platform import (
+    CustomerManagedKey,
+    DnsZoneId,
+    ExistingNetwork,
+    Hub,
+    Logs,
+    MaintenanceWindow,
+    Naming,
+    ResourceGroupId,
+    Tags,
+)
 from settings.project import ProjectStages
 
 RUNBOOKS = "docs/observability.md"
+DISK_GIGABYTES = 128  # of a node of the cluster, on its local disk
+PODS_PER_NODE = 50
+NODE_SUBNET = 22  # the prefix length of the subnet of the cluster's nodes
+SPARE_SYSTEM_NODES = 2
 
 
 class Azure(Frozen):
@@ -48,18 +64,28 @@ class Network(Frozen):
     address_space: PrivateRange | None = None
     package_downloads: bool = False
     """Whether training may reach package indexes on the internet (port 443), or only Azure's services."""
+    package_feed: HttpsAddress | None = None
+    """A private package index in the network, which the files in environments/ name: images can be built from it."""
     agents: Literal["virtual_machines", "github", "azure_devops"] = "virtual_machines"
     """The service that the subnet for build agents is delegated to, or virtual machines of your own."""
+    existing: ExistingNetwork | None = None
+    """A network that another team owns, instead of one of the stage's own; `address_space` is its range."""
+    dns_zones: Literal["created", "by_policy"] | ResourceGroupId = "created"
+    """The resource group of central private DNS zones; `by_policy`: an Azure Policy adds the records."""
+    firewall: PrivateAddress | None = None
+    """The firewall through which everything leaves the network; by default through a NAT gateway."""
+    hub: Hub | None = None
 
 
 class Cluster(Frozen):
-    """A compute cluster for training; it costs nothing while it has no nodes."""
+    """A compute cluster for training; without jobs it has no nodes."""
 
     size: MachineSize
     max_nodes: NodeCount
     min_nodes: NodeCount = 0
     idle_minutes: Annotated[int, Field(ge=2, le=60)] = 5
-    low_priority: bool = False
+    spot: bool = False
+    """Cheaper machines that Azure may take back at any time."""
 
 
 class InferenceTls(Frozen):
@@ -67,7 +93,7 @@ class InferenceTls(Frozen):
 
     host_name: HostName
     secret_name: KubernetesName
-    """A Kubernetes TLS secret in the namespace `azureml`."""
+    """An opaque secret in the namespace `azureml`, with the keys `cert.pem` and `key.pem`."""
 
 
 class Kubernetes(Frozen):
@@ -80,23 +106,39 @@ class Kubernetes(Frozen):
     min_nodes: NodeCount = 0
     max_nodes: NodeCount = 3
     namespace: KubernetesName = "scoring"
+    zones: tuple[Literal["1", "2", "3"], ...] = ("1", "2", "3")
+    """Where nodes are spread; empty in a region without availability zones."""
     authorised_ranges: tuple[PublicRange, ...] = ()
-    """Who may reach the control plane of a public cluster."""
+    """Who may reach the control plane of a public cluster: you, CI, and Azure ML's service in the region."""
     service_range: PrivateRange = "172.16.0.0/16"
     tls: InferenceTls | None = None
     attach: bool = True
     """False while the cluster does not have the TLS secret yet: the cluster is created without the extension."""
     prometheus: bool = False
     """Whether Azure's managed Prometheus scrapes the pods and alerts on their metrics."""
+    maintenance: MaintenanceWindow | None = None
+    """By default Azure chooses when it upgrades."""
+    dns_zone: DnsZoneId | None = None
+    """A central zone `privatelink.REGION.azmk8s.io` for the control plane; by default AKS makes its own."""
     grafana: bool = False
     """Whether to add a managed Grafana for those metrics; it is billed per hour and per user."""
+
+    @property
+    def sure_nodes(self) -> int:
+        """The nodes that there are at all times."""
+        return self.system_nodes + self.min_nodes
+
+    @property
+    def most_nodes(self) -> int:
+        """The nodes that there may be at once: each pool adds one while it is upgraded."""
+        pools = 2
+        return self.system_nodes + SPARE_SYSTEM_NODES + self.max_nodes + pools
 
 
 class Budget(Frozen):
     """What the stage may cost per month, in the currency of the subscription's bill."""
 
     amount: Annotated[int, Field(ge=1)]
-    start: FirstOfMonth
     notify_at_percent: tuple[Percent, ...] = (50, 80, 100)
 
 
@@ -128,8 +170,8 @@ class GitHub(Frozen):
 
     organisation: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
     repository: str = Field(pattern=r"^[\w.-]+$")
-    subject: Literal["names", "immutable"] = "names"
-    """`immutable` for repositories created or renamed since 15 July 2026: their tokens carry the ids as well."""
+    subject: Literal["names", "immutable"] = "immutable"
+    """Whether tokens carry the ids as well: yes for repositories created, renamed or transferred since 15 July 2026."""
     organisation_id: int | None = None
     repository_id: int | None = None
 
@@ -192,6 +234,8 @@ class StageSettings(Frozen):
     kind: Literal["stage"]
     stage: StageName
     """The stack's name."""
+    today: date
+    """In UTC: a budget starts with its month."""
     project_stages: ProjectStages
     azure: Azure
     project: ProjectName
@@ -209,6 +253,15 @@ class StageSettings(Frozen):
     ci: Ci = Ci()
     on_drift: DriftTriggers = DriftTriggers()
     registry: SharedRegistry
+    tags: Tags = Field(default_factory=dict)
+    """On every resource, besides the program's own."""
+    naming: Naming = Naming()
+    stack_namings: dict[str, Naming] = Field(default_factory=dict)
+    """`naming` of every stack, read from its file."""
+    logs: Logs = Logs()
+    customer_managed_key: CustomerManagedKey | None = None
+    locked: bool = True
+    """Whether production's data and secrets are locked: false while a right on them is revoked or the stage deleted."""
     audit_days: Annotated[int, Field(ge=1, le=146_000)] = 365
     """How many days a blob of the audit container can be neither changed nor deleted."""
 
@@ -226,6 +279,12 @@ class StageSettings(Frozen):
     def private(self) -> bool:
         """Whether the stage can be reached from its own network only."""
         return self.network.access == "private"
+
+    @property
+    def subscription_before(self) -> str | None:
+        """The subscription of the stage before, from project.yml or else this stage's; None in the first stage."""
+        before = self.project_stages.before(self.stage)
+        return before and self.project_stages.subscriptions.get(before, self.azure.subscription_id)
 
     @property
     def runbooks(self) -> str:

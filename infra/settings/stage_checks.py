@@ -6,11 +6,22 @@ import ipaddress
 from collections.abc import Callable, Iterator
 
 from naming import ENDPOINT_LIMIT, GROUP_LIMIT, WORKSPACE_LIMIT, Names
-from settings.fields import virtual_cpus
-from settings.stage import Cluster, GitHub, StageSettings
+from settings.fields import local_disk_gigabytes, virtual_cpus
+from settings.platform_checks import platform_problems
+from settings.stage import (
+    DISK_GIGABYTES,
+    NODE_SUBNET,
+    PODS_PER_NODE,
+    Cluster,
+    GitHub,
+    Kubernetes,
+    StageSettings,
+)
 
 LARGEST_NETWORK, SMALLEST_NETWORK = 16, 21
 SYSTEM_NODE_CPUS = 4
+ADDRESS_BITS = 32
+RESERVED_ADDRESSES = 5  # by Azure, in every subnet
 
 
 def stage_problems(settings: StageSettings) -> list[str]:
@@ -47,9 +58,15 @@ def _network(settings: StageSettings) -> Iterator[str]:
         yield "network.isolation is none: a private stage takes `own` or `workspace_managed`"
     if not settings.private and (network.isolation != "none" or network.address_space is not None):
         yield "network.isolation and network.address_space belong to private stages; remove them or set access: private"
+    closed = network.isolation == "own" and network.existing is None and not network.package_downloads
+    if closed and network.package_feed is None:
+        yield (
+            "network.package_downloads is false, and there is no network.package_feed: the stage's images are built in "
+            "its network, and no package could be installed; set one of the two"
+        )
     if not settings.private and settings.strict:
         yield f"network.access is public: {settings.stage} must be private (only a development stage may be public)"
-    if network.address_space is not None:
+    if network.address_space is not None and network.existing is None:
         length = ipaddress.ip_network(network.address_space).prefixlen
         if not LARGEST_NETWORK <= length <= SMALLEST_NETWORK:
             yield (
@@ -92,6 +109,7 @@ def _kubernetes(settings: StageSettings) -> Iterator[str]:
         yield f"kubernetes.min_nodes {kubernetes.min_nodes} is more than kubernetes.max_nodes {kubernetes.max_nodes}"
     if virtual_cpus(kubernetes.system_size) < SYSTEM_NODE_CPUS:
         yield f"kubernetes.system_size {kubernetes.system_size} has fewer than {SYSTEM_NODE_CPUS} virtual CPUs"
+    yield from _nodes(kubernetes, has_subnet=settings.private and settings.network.existing is None)
     if settings.private and kubernetes.authorised_ranges:
         yield "kubernetes.authorised_ranges belongs to public clusters: a private cluster has no public address"
     if not settings.private and not kubernetes.authorised_ranges:
@@ -103,6 +121,25 @@ def _kubernetes(settings: StageSettings) -> Iterator[str]:
     space = settings.network.address_space
     if space and ipaddress.ip_network(space).overlaps(ipaddress.ip_network(kubernetes.service_range)):
         yield f"kubernetes.service_range {kubernetes.service_range} overlaps network.address_space {space}"
+
+
+def _nodes(kubernetes: Kubernetes, *, has_subnet: bool) -> Iterator[str]:
+    for key in ("system_size", "node_size"):
+        size = getattr(kubernetes, key)
+        if local_disk_gigabytes(size) < DISK_GIGABYTES:
+            yield (
+                f"kubernetes.{key} {size} has no local disk of {DISK_GIGABYTES} GiB for the nodes' system: take a size "
+                "with a `d` and at least four virtual CPUs, such as Standard_D4ds_v5"
+            )
+    # Each node and each of its pods has an address in the subnet, and the router's load balancer another one.
+    taken = kubernetes.most_nodes * (PODS_PER_NODE + 1) + 1
+    free = 2 ** (ADDRESS_BITS - NODE_SUBNET) - RESERVED_ADDRESSES
+    if has_subnet and taken > free:
+        most = (free - 1) // (PODS_PER_NODE + 1) - (kubernetes.most_nodes - kubernetes.max_nodes)
+        yield (
+            f"kubernetes.max_nodes {kubernetes.max_nodes} needs {taken} addresses, and the nodes' subnet has {free}: "
+            f"at most {most}"
+        )
 
 
 def _clusters(settings: StageSettings) -> Iterator[str]:
@@ -118,8 +155,8 @@ def _cluster(key: str, cluster: Cluster, settings: StageSettings) -> Iterator[st
         yield f"{key}.max_nodes is 0: no job could ever run"
     if settings.strict and cluster.min_nodes > 0:
         yield f"{key}.min_nodes is {cluster.min_nodes}: {settings.stage} must not pay for idle nodes; set 0"
-    if settings.strict and cluster.low_priority:
-        yield f"{key}.low_priority is true: a job of {settings.stage} must not be evicted"
+    if settings.strict and cluster.spot:
+        yield f"{key}.spot is true: a job of {settings.stage} must not be evicted"
 
 
 def _ci(settings: StageSettings) -> Iterator[str]:
@@ -139,7 +176,8 @@ def _registry(settings: StageSettings) -> Iterator[str]:
 
 
 def _names(settings: StageSettings) -> Iterator[str]:
-    names = Names(settings.project, settings.stage, settings.azure.subscription_id)
+    naming = settings.naming
+    names = Names(settings.project, settings.stage, settings.azure.subscription_id, naming.prefix, naming.generation)
     limits = {
         "resource group": (names.resource_group, GROUP_LIMIT),
         "workspace": (names.workspace, WORKSPACE_LIMIT),
@@ -150,7 +188,7 @@ def _names(settings: StageSettings) -> Iterator[str]:
         if len(name) > limit:
             yield (
                 f"project '{settings.project}' is too long: the {what} '{name}' has {len(name)} characters, "
-                f"at most {limit}"
+                f"at most {limit}; shorten it or naming.prefix"
             )
 
 
@@ -164,4 +202,5 @@ RULES: tuple[Callable[[StageSettings], Iterator[str]], ...] = (
     _on_drift,
     _registry,
     _names,
+    platform_problems,
 )

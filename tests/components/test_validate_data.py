@@ -161,8 +161,27 @@ def test_another_separator_is_named_in_one_line(tmp_path: Path, separator: str, 
     # Values without commas, which the project's own may have.
     plain = pl.DataFrame({name: [1, 2] for name in SCHEMA.columns})
     plain.write_csv(file, separator=separator)
+    if separator == ";":
+        # Decimal commas: rows that have more commas than the header.
+        file.write_text(file.read_text().replace("\n2;", "\n2,50;").replace(";2;", ";2,50;"))
     (problem,) = build_report(file, SCHEMA)[0]["problems"]
     assert word in problem["rule"]
+
+
+def test_a_line_with_too_many_values_is_named(good: pl.DataFrame, tmp_path: Path):
+    file = written(good, tmp_path / "data.csv")
+    lines = file.read_text().splitlines()
+    lines[2] += ",1"
+    file.write_text("\n".join(lines))
+    (problem,) = build_report(file, SCHEMA)[0]["problems"]
+    assert "line 3 has " in problem["rule"]
+    assert "put a value with a comma in quotes" in problem["rule"]
+
+
+def test_a_column_without_a_name_is_named_by_its_place(good: pl.DataFrame, tmp_path: Path):
+    report = checked(good.with_columns(pl.lit("x").alias("")), tmp_path)
+    assert report["valid"]
+    assert f"column {len(good.columns) + 1}, which has no name" in report["warnings"][0]
 
 
 @pytest.mark.skipif(not SCHEMA.identifier, reason="the rows of this project have no id")
@@ -211,8 +230,8 @@ def test_whole_numbers_as_spreadsheets_write_them_are_accepted(good: pl.DataFram
         pytest.param(b"", "is empty", id="empty file"),
         pytest.param(",".join(SCHEMA.columns).encode() + b"\n", "no rows", id="header only"),
         pytest.param(b"PAR1\x00\x01\x02" * 50, "binary data", id="parquet named csv"),
-        pytest.param(b"\xff\xfe,\xe9\n1,\xe9\n", "not a readable CSV", id="not UTF-8"),
-        pytest.param(b'{"rows": [1,\n2, 3, 4]}\n', "not a readable CSV", id="JSON"),
+        pytest.param(b"\xff\xfe,\xe9\n1,\xe9\n", "line 1 is not UTF-8 text", id="not UTF-8"),
+        pytest.param(b'{"rows": [1,\n2, 3, 4]}\n', "the column is missing", id="JSON"),
         pytest.param(b"Dear Sir or Madam\nplease find enclosed\n", "missing", id="a letter"),
     ],
 )

@@ -66,9 +66,7 @@ class DriftHandler(Component):
     def _subscription(
         self, event_topic: EventTopic, queue: DriftQueue, storage: Storage, depends_on: Sequence[pulumi.Resource]
     ) -> None:
-        identity = eventgrid.EventSubscriptionIdentityArgs(
-            type="UserAssigned", user_assigned_identity=self._base.identities.resource_id(Identity.EVENTS)
-        )
+        identity = eventgrid.EventSubscriptionIdentityArgs(type="SystemAssigned")
         eventgrid.TopicEventSubscription(
             "on-drift",
             event_subscription_name=SUBSCRIPTION,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pulumi
 from pulumi_azure_native import eventgrid
 
 from resources.base import BaseResources
@@ -24,19 +25,20 @@ class EventTopic(Component):
             disable_local_auth=True,
             minimum_tls_version_allowed="1.2",
             public_network_access=context.profile.public_network_access,
-            identity=topic_identity(base),
+            identity=own_identity(),
             tags=context.tags,
             opts=context.protected_options(self),
         )
+        base.identities.add_of_resource(Identity.TOPIC, principal_of(self.topic))
         base.monitoring.send_diagnostics("events-topic", self.topic.id, self)
         self.register_outputs({"topic": self.topic.id})
 
 
-def topic_identity(base: BaseResources) -> eventgrid.IdentityInfoArgs:
-    """The identity that a topic delivers its events as."""
-    return eventgrid.IdentityInfoArgs(
-        type="UserAssigned",
-        user_assigned_identities=base.identities.resource_id(Identity.EVENTS).apply(
-            lambda identity: {identity: eventgrid.UserIdentityPropertiesArgs()}
-        ),
-    )
+def own_identity() -> eventgrid.IdentityInfoArgs:
+    """The identity that a topic delivers its events as: its own, the only kind that reaches closed storage."""
+    return eventgrid.IdentityInfoArgs(type="SystemAssigned")
+
+
+def principal_of(topic: eventgrid.Topic | eventgrid.SystemTopic) -> pulumi.Output[str]:
+    """The object id of a topic's own identity, which Azure makes with the topic."""
+    return topic.identity.apply(lambda identity: (identity.principal_id if identity else None) or "")

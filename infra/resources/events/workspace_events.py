@@ -1,4 +1,4 @@
-"""Events of the workspace in a queue: models registered, jobs completed, drift found. Delivered by identity."""
+"""Events of the workspace in a queue: models registered, jobs completed. Delivered by identity."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pulumi_azure_native import eventgrid
 
 from resources.base import BaseResources
 from resources.context import Component
-from resources.events.event_topic import topic_identity
+from resources.events.event_topic import own_identity, principal_of
 from resources.workspace.storage import DEAD_LETTERS, EVENT_QUEUE, Storage
 from resources.workspace.workspace import Workspace
 from roles import Identity
@@ -17,7 +17,6 @@ from roles import Identity
 SUBSCRIPTIONS = {
     "model-registered": "Microsoft.MachineLearningServices.ModelRegistered",
     "job-completed": "Microsoft.MachineLearningServices.RunCompleted",
-    "drift-found": "Microsoft.MachineLearningServices.DatasetDriftDetected",
 }
 DELIVERY_ATTEMPTS = 30
 MINUTES_TO_LIVE = 1440
@@ -25,17 +24,13 @@ MESSAGE_SECONDS = 7 * 24 * 60 * 60
 
 
 class WorkspaceEvents(Component):
-    """The workspace's topic and its subscriptions. `depends_on` must name the rights of the delivering identity."""
+    """The workspace's topic; `subscribe` declares its subscriptions."""
 
-    def __init__(
-        self, base: BaseResources, workspace: Workspace, storage: Storage, depends_on: Sequence[pulumi.Resource]
-    ) -> None:
+    def __init__(self, base: BaseResources, workspace: Workspace, storage: Storage) -> None:
         super().__init__("events")
         self._base = base
-        self._account_id = storage.account.id
-        self._identity = eventgrid.EventSubscriptionIdentityArgs(
-            type="UserAssigned", user_assigned_identity=base.identities.resource_id(Identity.EVENTS)
-        )
+        self._storage = storage
+        self._identity = eventgrid.EventSubscriptionIdentityArgs(type="SystemAssigned")
         context = base.context
         self.topic = eventgrid.SystemTopic(
             "topic",
@@ -44,13 +39,18 @@ class WorkspaceEvents(Component):
             location=context.location,
             source=workspace.id,
             topic_type="Microsoft.MachineLearningServices.Workspaces",
-            identity=topic_identity(base),
+            identity=own_identity(),
             tags=context.tags,
             opts=context.protected_options(self),
         )
-        for name, event_type in SUBSCRIPTIONS.items():
-            self._subscription(name, event_type, [*depends_on, storage.queue, storage.containers[DEAD_LETTERS]])
+        base.identities.add_of_resource(Identity.WORKSPACE_EVENTS, principal_of(self.topic))
         self.register_outputs({"topic": self.topic.id})
+
+    def subscribe(self, depends_on: Sequence[pulumi.Resource]) -> None:
+        """Declare the subscriptions. `depends_on` must name the rights of the topic's identity."""
+        target = [self._storage.queue, self._storage.containers[DEAD_LETTERS]]
+        for name, event_type in SUBSCRIPTIONS.items():
+            self._subscription(name, event_type, [*depends_on, *target])
 
     def _subscription(self, name: str, event_type: str, depends_on: Sequence[pulumi.Resource]) -> None:
         eventgrid.SystemTopicEventSubscription(
@@ -64,7 +64,7 @@ class WorkspaceEvents(Component):
                 identity=self._identity,
                 destination=eventgrid.StorageQueueEventSubscriptionDestinationArgs(
                     endpoint_type="StorageQueue",
-                    resource_id=self._account_id,
+                    resource_id=self._storage.account.id,
                     queue_name=EVENT_QUEUE,
                     queue_message_time_to_live_in_seconds=MESSAGE_SECONDS,
                 ),
@@ -72,7 +72,7 @@ class WorkspaceEvents(Component):
             dead_letter_with_resource_identity=eventgrid.DeadLetterWithResourceIdentityArgs(
                 identity=self._identity,
                 dead_letter_destination=eventgrid.StorageBlobDeadLetterDestinationArgs(
-                    endpoint_type="StorageBlob", resource_id=self._account_id, blob_container_name=DEAD_LETTERS
+                    endpoint_type="StorageBlob", resource_id=self._storage.account.id, blob_container_name=DEAD_LETTERS
                 ),
             ),
             retry_policy=eventgrid.RetryPolicyArgs(

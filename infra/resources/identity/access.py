@@ -7,7 +7,7 @@ from pulumi_azure_native import authorization
 
 from naming import assignment_name
 from resources.context import Component, Context
-from resources.identity.identities import Identities, identity_name
+from resources.identity.identities import Identities
 from roles import Grant, Group, Identity, Scope, grants_of
 
 
@@ -18,12 +18,21 @@ class Access:
         self._context = context
         self._identities = identities
         self._pending = list(grants_of(context.settings))
+        self._granted: dict[Scope, list[pulumi.Resource]] = {}
 
     def grant(self, scope: Scope, scope_id: pulumi.Input[str]) -> list[pulumi.Resource]:
         """Every role assignment on one scope, for what must wait for them."""
         grants = [grant for grant in self._pending if grant.scope is scope]
         self._pending = [grant for grant in self._pending if grant.scope is not scope]
-        return list(ScopeAccess(self._context, self._identities, scope, scope_id, grants).assignments)
+        granted: list[pulumi.Resource] = list(
+            ScopeAccess(self._context, self._identities, scope, scope_id, grants).assignments
+        )
+        self._granted[scope] = granted
+        return granted
+
+    def granted(self, *scopes: Scope) -> list[pulumi.Resource]:
+        """The role assignments on some scopes, once they are declared."""
+        return [assignment for scope in scopes for assignment in self._granted.get(scope, ())]
 
     def check_complete(self) -> None:
         """Raises LookupError when a grant of the table was never applied."""
@@ -53,14 +62,13 @@ class ScopeAccess(Component):
         context = self._context
         if isinstance(grant.principal, Identity):
             principal_id: pulumi.Input[str] = self._identities.principal_id(grant.principal)
-            principal, kind = identity_name(context, grant.principal), "ServicePrincipal"
+            kind = "ServicePrincipal"
         else:
-            principal_id = principal = _group_id(context, grant.principal)
-            kind = "Group"
+            principal_id, kind = _group_id(context, grant.principal), "Group"
         role = grant.role.name.lower().replace("_", "-")
         return authorization.RoleAssignment(
             f"{grant.principal}-{role}-on-{grant.scope}".replace(" ", "-"),
-            role_assignment_name=assignment_name(_scope_key(context, grant.scope), principal, grant.role.id),
+            role_assignment_name=named_assignment(_scope_key(context, grant.scope), principal_id, grant.role.id),
             principal_id=principal_id,
             principal_type=kind,
             role_definition_id=grant.role.definition(_subscription(context, grant.scope)),
@@ -70,14 +78,27 @@ class ScopeAccess(Component):
         )
 
 
+def named_assignment(scope: str, principal_id: pulumi.Input[str], role_id: str) -> pulumi.Output[str]:
+    """The name of a role assignment, from the principal's id: an identity that is made again has another one.
+
+    Azure refuses to give an assignment another principal, and one that an earlier identity left behind keeps its name.
+    """
+    return pulumi.Output.from_input(principal_id).apply(lambda principal: assignment_name(scope, principal, role_id))
+
+
 def _scope_key(context: Context, scope: Scope) -> str:
     """What the assignment's name is derived from: a scope's id is not known before deployment."""
-    return context.model_registry_id if scope is Scope.REGISTRY else f"{context.names.group_id}/{scope}"
+    elsewhere = {Scope.REGISTRY: context.model_registry_id, Scope.WORKSPACE_BEFORE: context.workspace_before_id}
+    return elsewhere.get(scope) or f"{context.names.group_id}/{scope}"
 
 
 def _subscription(context: Context, scope: Scope) -> str:
     settings = context.settings
-    return settings.registry.subscription_id if scope is Scope.REGISTRY else settings.azure.subscription_id
+    elsewhere = {
+        Scope.REGISTRY: settings.registry.subscription_id,
+        Scope.WORKSPACE_BEFORE: settings.subscription_before,
+    }
+    return elsewhere.get(scope) or settings.azure.subscription_id
 
 
 def _group_id(context: Context, group: Group) -> str:

@@ -10,7 +10,7 @@ from pulumi_azure_native import managedidentity
 
 from resources.context import Component, Context
 from resources.group import ResourceGroup
-from roles import Identity
+from roles import OF_RESOURCES, Identity
 from settings.stage import GitHub, StageSettings
 
 TOKEN_AUDIENCE = "api://AzureADTokenExchange"  # noqa: S105 - an address, not a password
@@ -27,12 +27,13 @@ class Federation(NamedTuple):
 
 
 class Identities(Component):
-    """One user-assigned identity per member of Identity that the stage needs."""
+    """One user-assigned identity per member of Identity that the stage needs, and those that belong to resources."""
 
     def __init__(self, context: Context, group: ResourceGroup) -> None:
         super().__init__("identities")
         self._context = context
         self._group = group
+        self._of_resources: dict[Identity, pulumi.Output[str]] = {}
         self._identities = {name: self._identity(name) for name in identities_of(context.settings)}
         ci = self._identities[Identity.CI]
         trust(ci, "ci", federations_of(context.settings), group.name, self)
@@ -44,7 +45,11 @@ class Identities(Component):
 
     def principal_id(self, identity: Identity) -> pulumi.Output[str]:
         """The object id that roles are granted to."""
-        return self._identities[identity].principal_id
+        return self._of_resources.get(identity) or self._identities[identity].principal_id
+
+    def add_of_resource(self, identity: Identity, principal_id: pulumi.Output[str]) -> None:
+        """Name the object id of an identity that Azure made with its resource."""
+        self._of_resources[identity] = principal_id
 
     def client_id(self, identity: Identity) -> pulumi.Output[str]:
         """The id that a login names."""
@@ -92,7 +97,7 @@ def identities_of(settings: StageSettings) -> tuple[Identity, ...]:
         Identity.GRAFANA: kubernetes is not None and kubernetes.grafana,
         Identity.HANDLER: settings.on_drift.enabled,
     }
-    return tuple(identity for identity in Identity if needed.get(identity, True))
+    return tuple(identity for identity in Identity if identity not in OF_RESOURCES and needed.get(identity, True))
 
 
 def identity_name(context: Context, identity: Identity) -> str:

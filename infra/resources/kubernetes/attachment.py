@@ -16,10 +16,19 @@ from resources.workspace.workspace import Workspace
 from roles import Identity
 from settings.stage import Kubernetes
 
+RELEASE_NAMESPACE = "azureml"
 INSTANCE_TYPE = "defaultinstancetype"
+# The router runs in three copies on three nodes when it is highly available; with fewer nodes some never start.
+ROUTER_NODES = 3
 # Requests are a pod's default; a deployment of this type must ask for less than the limits.
 REQUESTS = {"cpu": "1", "memory": "2Gi"}
 LIMITS = {"cpu": "2", "memory": "4Gi"}
+
+# Not all properties: Azure adds some, and a refresh would replace a compute that serves.
+FIXED = [
+    "properties.resourceId",
+    *(f"properties.properties.{key}" for key in ("namespace", "defaultInstanceType", "instanceTypes")),
+]
 
 
 class Attachment(Component):
@@ -56,7 +65,11 @@ class Attachment(Component):
                 properties=_properties(settings),
             ),
             tags=context.tags,
-            opts=context.protected_options(self, [self.extension, kubernetes.namespace, *depends_on]),
+            opts=pulumi.ResourceOptions.merge(
+                context.protected_options(self, [self.extension, kubernetes.namespace, *depends_on]),
+                # Azure accepts a change of an attached cluster and ignores it.
+                pulumi.ResourceOptions(replace_on_changes=FIXED, delete_before_replace=True),
+            ),
         )
         self.register_outputs({"compute": self.compute.name})
 
@@ -75,7 +88,7 @@ class Attachment(Component):
                 type=kubernetesconfiguration.ResourceIdentityType.SYSTEM_ASSIGNED
             ),
             scope=kubernetesconfiguration.ScopeArgs(
-                cluster=kubernetesconfiguration.ScopeClusterArgs(release_namespace="azureml")
+                cluster=kubernetesconfiguration.ScopeClusterArgs(release_namespace=RELEASE_NAMESPACE)
             ),
             configuration_settings=self._configuration(kubernetes, settings),
             opts=self._context.protected_options(self, [kubernetes.pool]),
@@ -87,7 +100,7 @@ class Attachment(Component):
             "enableTraining": "False",
             "enableInference": "True",
             "inferenceRouterServiceType": "LoadBalancer",
-            "inferenceRouterHA": "True" if context.settings.strict else "False",
+            "inferenceRouterHA": "True" if settings.sure_nodes >= ROUTER_NODES else "False",
             "clusterPurpose": "FastProd" if context.settings.strict else "DevTest",
             "clusterId": kubernetes.cluster.id,
             "cluster_name": kubernetes.cluster.id,

@@ -9,14 +9,13 @@ from pulumi_azure_native import containerservice as aks
 
 from resources.base import BaseResources
 from resources.context import Component
+from resources.kubernetes.maintenance import maintenance_windows
 from resources.network.subnets import Subnet
 from roles import Identity
-from settings.stage import Kubernetes
+from settings.stage import DISK_GIGABYTES, PODS_PER_NODE, SPARE_SYSTEM_NODES, Kubernetes, StageSettings
 
-ZONES = ["1", "2", "3"]
-DISK_GIGABYTES = 128
-PODS_PER_NODE = 50
-SPARE_SYSTEM_NODES = 2
+# Without `kube-audit`, which has every read as well and costs many times the rest.
+LOGS = ("kube-apiserver", "kube-audit-admin", "kube-controller-manager", "cluster-autoscaler", "guard")
 DNS_HOST = 10  # last number of the DNS service's address in the service range
 
 
@@ -36,7 +35,9 @@ class KubernetesCluster(Component):
         self.cluster = self._cluster(depends_on)
         self.pool = self._pool()
         self.namespace = self._namespace()
-        base.monitoring.send_diagnostics("kubernetes", self.cluster.id, self)
+        if settings.maintenance is not None:
+            maintenance_windows(self.cluster, settings.maintenance, base.group, self)
+        base.monitoring.send_diagnostics("kubernetes", self.cluster.id, self, logs=LOGS)
         self.register_outputs({"cluster": self.cluster.id})
 
     def _cluster(self, depends_on: Sequence[pulumi.Resource]) -> aks.ManagedCluster:
@@ -72,7 +73,8 @@ class KubernetesCluster(Component):
                 metrics=aks.ManagedClusterAzureMonitorProfileMetricsArgs(enabled=self._settings.prometheus)
             ),
             tags=context.tags,
-            opts=context.protected_options(self, depends_on),
+            # The autoscaler changes it: an update after a refresh would remove nodes that are in use.
+            opts=context.autoscaled_options(self, "agentPoolProfiles[0].count", depends_on),
         )
 
     def _system_pool(self) -> aks.ManagedClusterAgentPoolProfileArgs:
@@ -88,7 +90,7 @@ class KubernetesCluster(Component):
             enable_auto_scaling=True,
             enable_encryption_at_host=True,
             enable_node_public_ip=False,
-            availability_zones=ZONES,
+            availability_zones=list(settings.zones),
             os_type="Linux",
             os_disk_type="Ephemeral",
             os_disk_size_gb=DISK_GIGABYTES,
@@ -106,7 +108,7 @@ class KubernetesCluster(Component):
             "omsagent": aks.ManagedClusterAddonProfileArgs(
                 enabled=True,
                 config={
-                    "logAnalyticsWorkspaceResourceID": self._base.monitoring.logs.id,
+                    "logAnalyticsWorkspaceResourceID": self._base.monitoring.logs_id,
                     "useAADAuth": "true",
                 },
             ),
@@ -115,7 +117,9 @@ class KubernetesCluster(Component):
     def _control_plane_access(self) -> aks.ManagedClusterAPIServerAccessProfileArgs:
         if self._context.settings.private:
             return aks.ManagedClusterAPIServerAccessProfileArgs(
-                enable_private_cluster=True, enable_private_cluster_public_fqdn=False, private_dns_zone="system"
+                enable_private_cluster=True,
+                enable_private_cluster_public_fqdn=False,
+                private_dns_zone=self._settings.dns_zone or "system",
             )
         return aks.ManagedClusterAPIServerAccessProfileArgs(
             enable_private_cluster=False, authorized_ip_ranges=list(self._settings.authorised_ranges)
@@ -127,7 +131,7 @@ class KubernetesCluster(Component):
             network_plugin="azure",
             network_policy="calico",
             load_balancer_sku="standard",
-            outbound_type="userAssignedNATGateway" if self._subnet is not None else "loadBalancer",
+            outbound_type=outbound_type(self._context.settings),
             service_cidr=service_range,
             dns_service_ip=service_dns(service_range),
         )
@@ -148,7 +152,7 @@ class KubernetesCluster(Component):
             enable_auto_scaling=True,
             enable_encryption_at_host=True,
             enable_node_public_ip=False,
-            availability_zones=ZONES,
+            availability_zones=list(settings.zones),
             os_type="Linux",
             os_disk_type="Ephemeral",
             os_disk_size_gb=DISK_GIGABYTES,
@@ -156,7 +160,7 @@ class KubernetesCluster(Component):
             vnet_subnet_id=self._subnet,
             node_labels=pool_labels(settings),
             tags=context.tags,
-            opts=context.protected_options(self),
+            opts=context.autoscaled_options(self, "count"),
         )
 
     def _namespace(self) -> aks.ManagedNamespace:
@@ -167,7 +171,13 @@ class KubernetesCluster(Component):
             resource_name_=self.cluster.name,
             resource_group_name=self._group.name,
             location=context.location,
-            properties=aks.NamespacePropertiesArgs(adoption_policy="IfIdentical", delete_policy="Keep"),
+            properties=aks.NamespacePropertiesArgs(
+                adoption_policy="IfIdentical",
+                delete_policy="Keep",
+                # By default a managed namespace admits its own pods only. Requests come from the router in `azureml`,
+                # and metrics are scraped from `kube-system`.
+                default_network_policy=aks.NetworkPoliciesArgs(ingress="AllowAll", egress="AllowAll"),
+            ),
             tags=context.tags,
             opts=context.protected_options(self),
         )
@@ -176,6 +186,13 @@ class KubernetesCluster(Component):
 def pool_labels(settings: Kubernetes) -> dict[str, str]:
     """The labels by which Azure ML's instance types select the nodes for scoring."""
     return {"purpose": settings.namespace}
+
+
+def outbound_type(settings: StageSettings) -> str:
+    """How nodes reach what is outside their network. An existing network has a NAT gateway or a route of its own."""
+    if not settings.private:
+        return "loadBalancer"
+    return "userDefinedRouting" if settings.network.firewall is not None else "userAssignedNATGateway"
 
 
 def service_dns(service_range: str) -> str:

@@ -23,6 +23,8 @@ ENDPOINTS = f"{WORKSPACES}/onlineEndpoints"
 CLUSTERS = "Microsoft.ContainerService/managedClusters"
 NOT_RUNNING = ("Pending", "Failed", "Unknown")
 ERROR, WARNING = 1, 2
+# What Log Analytics itself notes when it stops taking data; this table does not count against the cap.
+CAP_REACHED = '_LogOperation | where Category =~ "Ingestion" and Detail has "OverQuota"'
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ class Alerts(Component):
         self._context = context
         self._group = base.group
         self._action_group = action_group
+        if context.settings.logs.workspace is None:
+            self._log_cap(base)
         for rule in job_rules(context):
             self._alert(rule, workspace.id)
         if cluster is not None:
@@ -106,6 +110,34 @@ class Alerts(Component):
                 self._alert(rule, context.names.endpoint_id)
             base.monitoring.send_diagnostics("endpoint", context.names.endpoint_id, self)
         self.register_outputs({})
+
+    def _log_cap(self, base: BaseResources) -> None:
+        """An alert on the daily cap of Log Analytics: until midnight nothing is taken in any more."""
+        context, name = self._context, "logs-capped"
+        monitor.ScheduledQueryRule(
+            f"alert-{name}",
+            rule_name=context.names.of("alert", name),
+            resource_group_name=self._group.name,
+            location=context.location,
+            kind="LogAlert",
+            description=f"Logs are refused for the rest of the day. Runbook: {runbook(context, name)}",
+            enabled=True,
+            severity=ERROR,
+            auto_mitigate=False,
+            scopes=[base.monitoring.logs_id],
+            evaluation_frequency="PT15M",
+            window_size="PT15M",
+            criteria=monitor.ScheduledQueryRuleCriteriaArgs(
+                all_of=[
+                    monitor.ConditionArgs(
+                        query=CAP_REACHED, operator="GreaterThan", threshold=0, time_aggregation="Count"
+                    )
+                ]
+            ),
+            actions=monitor.ActionsArgs(action_groups=[self._action_group.id]),
+            tags=context.tags,
+            opts=context.replaceable_options(self),
+        )
 
     def _alert(self, rule: Rule, scope: pulumi.Input[str]) -> None:
         dimensions = [

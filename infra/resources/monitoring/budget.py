@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pulumi
 from pulumi_azure_native import consumption
 
@@ -13,9 +15,16 @@ FORECAST_PERCENT = 100
 
 
 class Budget(Component):
-    """A budget on one resource group. It notifies; it does not stop anything."""
+    """A budget on one resource group. It notifies; it does not stop anything.
 
-    def __init__(self, name: str, scope: pulumi.Input[str], settings: BudgetSettings, notify: ActionGroup) -> None:
+    Azure takes a start in the current month only, and no update without the budget's latest eTag, which the provider
+    does not send: a changed budget is deleted and made again, from the month of the change. The start alone, which is
+    another one every month, is no change.
+    """
+
+    def __init__(
+        self, name: str, scope: pulumi.Input[str], settings: BudgetSettings, notify: ActionGroup, today: date
+    ) -> None:
         super().__init__("budget")
         consumption.Budget(
             "budget",
@@ -24,9 +33,14 @@ class Budget(Component):
             category="Cost",
             amount=settings.amount,
             time_grain="Monthly",
-            time_period=consumption.BudgetTimePeriodArgs(start_date=f"{settings.start}T00:00:00Z"),
+            time_period=consumption.BudgetTimePeriodArgs(start_date=f"{today:%Y-%m}-01T00:00:00Z"),
             notifications=_notifications(settings, notify.id),
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                delete_before_replace=True,
+                replace_on_changes=["*"],
+                ignore_changes=["timePeriod"],
+            ),
         )
         self.register_outputs({})
 

@@ -23,27 +23,24 @@ class Target:
     zones: tuple[str, ...]
 
 
-def private_endpoints(name: str, base: BaseResources, targets: list[Target]) -> list[pulumi.Resource]:
-    """Declare private endpoints; returns what resources that resolve their names must wait for.
-
-    A public stage needs none.
-    """
-    if base.network is None:
-        return []
-    return list(PrivateEndpoints(name, base, base.network, targets).dns_groups)
+def private_endpoints(name: str, base: BaseResources, targets: list[Target]) -> PrivateEndpoints | None:
+    """Declare private endpoints; a public stage needs none."""
+    return None if base.network is None else PrivateEndpoints(name, base, base.network, targets)
 
 
 class PrivateEndpoints(Component):
-    """Private endpoints with their DNS."""
+    """Private endpoints by target, with their DNS groups: what resources that resolve their names must wait for."""
 
     def __init__(self, name: str, base: BaseResources, virtual_network: VirtualNetwork, targets: list[Target]) -> None:
         super().__init__(name)
         self._base = base
         self._virtual_network = virtual_network
-        self.dns_groups = [self._endpoint(target) for target in targets]
+        self.ids: dict[str, pulumi.Output[str]] = {}
+        self.reachable = [self._endpoint(target) for target in targets]
         self.register_outputs({})
 
-    def _endpoint(self, target: Target) -> network.PrivateDnsZoneGroup:
+    def _endpoint(self, target: Target) -> pulumi.Resource:
+        """The endpoint; returns its names, or where an Azure Policy adds them, the endpoint itself."""
         context, group = self._base.context, self._base.group
         endpoint = network.PrivateEndpoint(
             f"endpoint-{target.name}",
@@ -60,14 +57,18 @@ class PrivateEndpoints(Component):
             tags=context.tags,
             opts=context.protected_options(self),
         )
+        self.ids[target.name] = endpoint.id
+        zones = {zone: self._virtual_network.zone_id(zone) for zone in target.zones}
+        if None in zones.values():
+            return endpoint
         return network.PrivateDnsZoneGroup(
             f"names-{target.name}",
             private_dns_zone_group_name="default",
             private_endpoint_name=endpoint.name,
             resource_group_name=group.name,
             private_dns_zone_configs=[
-                network.PrivateDnsZoneConfigArgs(name=zone, private_dns_zone_id=self._virtual_network.zone_id(zone))
-                for zone in target.zones
+                network.PrivateDnsZoneConfigArgs(name=zone, private_dns_zone_id=zone_id)
+                for zone, zone_id in zones.items()
             ],
             opts=context.protected_options(self),
         )

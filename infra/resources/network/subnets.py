@@ -6,10 +6,9 @@ import ipaddress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from settings.stage import Network
+from settings.stage import NODE_SUBNET, Network
 
 SMALL_SUBNET = 24
-NODE_SUBNET = 22
 HTTPS = "443"
 
 
@@ -100,6 +99,9 @@ def _azure_services(region: str) -> tuple[SecurityRule, ...]:
         SecurityRule(f"to-{tag.split('.')[0]}", False, 100 + 10 * number, "VirtualNetwork", tag, port)
         for number, (tag, port) in enumerate(tags.items())
     ]
+    rules.append(
+        SecurityRule("to-AzureActiveDirectory-http", False, 190, "VirtualNetwork", "AzureActiveDirectory", "80")
+    )
     rules.append(
         SecurityRule("to-AzureMachineLearning-jobs", False, 200, "VirtualNetwork", "AzureMachineLearning", "8787")
     )

@@ -15,6 +15,8 @@ from resources.workspace.workspace import Workspace
 from roles import Identity
 from settings.stage import Cluster
 
+FIXED = [f"properties.properties.{key}" for key in ("vmSize", "vmPriority", "subnet", "enableNodePublicIp")]
+
 
 class Compute(Component):
     """The clusters of a stage. `depends_on` must name what starting nodes need: rights and private endpoints."""
@@ -45,7 +47,7 @@ class Compute(Component):
                 disable_local_auth=True,
                 properties=ml.AmlComputePropertiesArgs(
                     vm_size=cluster.size,
-                    vm_priority="LowPriority" if cluster.low_priority else "Dedicated",
+                    vm_priority="LowPriority" if cluster.spot else "Dedicated",
                     os_type="Linux",
                     enable_node_public_ip=context.profile.node_public_ip,
                     remote_login_port_public_access="Disabled",
@@ -58,7 +60,11 @@ class Compute(Component):
                 ),
             ),
             tags=context.tags,
-            opts=context.protected_options(self, self._depends_on),
+            opts=pulumi.ResourceOptions.merge(
+                context.protected_options(self, self._depends_on),
+                # Azure accepts such a change and ignores it.
+                pulumi.ResourceOptions(replace_on_changes=FIXED, delete_before_replace=True),
+            ),
         )
 
     def _subnet(self) -> ml.ResourceIdArgs | None:

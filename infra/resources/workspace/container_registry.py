@@ -6,6 +6,7 @@ from pulumi_azure_native import containerregistry
 
 from resources.base import BaseResources
 from resources.context import Component
+from settings.platform import CustomerManagedKey
 
 UNTAGGED_DAYS = 30
 PREMIUM = "Premium"
@@ -30,6 +31,8 @@ class ContainerRegistry(Component):
             zone_redundancy=profile.zone_redundancy,
             network_rule_bypass_options="AzureServices",
             data_endpoint_enabled=premium,
+            identity=_key_user(context.settings.customer_managed_key),
+            encryption=_encryption(context.settings.customer_managed_key),
             # Only Premium has policies.
             policies=_policies() if premium else None,
             tags=context.tags,
@@ -43,4 +46,24 @@ def _policies() -> containerregistry.PoliciesArgs:
     return containerregistry.PoliciesArgs(
         export_policy=containerregistry.ExportPolicyArgs(status="disabled"),
         retention_policy=containerregistry.RetentionPolicyArgs(status="enabled", days=UNTAGGED_DAYS),
+    )
+
+
+def _key_user(key: CustomerManagedKey | None) -> containerregistry.IdentityPropertiesArgs | None:
+    if key is None:
+        return None
+    return containerregistry.IdentityPropertiesArgs(
+        type=containerregistry.ResourceIdentityType.USER_ASSIGNED,
+        user_assigned_identities={key.identity: containerregistry.UserIdentityPropertiesArgs()},
+    )
+
+
+def _encryption(key: CustomerManagedKey | None) -> containerregistry.EncryptionPropertyArgs | None:
+    if key is None:
+        return None
+    return containerregistry.EncryptionPropertyArgs(
+        status="enabled",
+        key_vault_properties=containerregistry.KeyVaultPropertiesArgs(
+            key_identifier=key.unversioned, identity=key.identity_client_id
+        ),
     )

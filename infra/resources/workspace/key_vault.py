@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_azure_native import authorization, keyvault
+from pulumi_azure_native import keyvault
 
 from resources.base import BaseResources
 from resources.context import Component
@@ -26,15 +26,6 @@ class KeyVault(Component):
                 default_action=profile.network_default_action, bypass="AzureServices"
             ),
         )
-        if profile.protect:
-            authorization.ManagementLockByScope(
-                "vault-lock",
-                lock_name="keep-the-secrets",
-                scope=self.vault.id,
-                level="CanNotDelete",
-                notes=f"Secrets of {context.settings.stage}. Remove the lock by a reviewed change.",
-                opts=context.replaceable_options(self),
-            )
         self.register_outputs({"vault": self.vault.id})
 
 

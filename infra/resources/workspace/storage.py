@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pulumi_azure_native import authorization, storage
+import pulumi
+from pulumi_azure_native import storage
 
 from resources.base import BaseResources
 from resources.context import Component
+from settings.platform import CustomerManagedKey
 
 DATA, COLLECTED, AUDIT, DEAD_LETTERS = "data", "collected", "audit", "dead-letters"
 EVENT_QUEUE = "mlops-events"
@@ -22,7 +24,10 @@ class Storage(Component):
         self._group = group
         self.account = self._account()
         self._retention()
-        self.containers = {name: self._container(name) for name in (DATA, COLLECTED, AUDIT, DEAD_LETTERS)}
+        self.containers = {name: self._container(name) for name in (DATA, COLLECTED, DEAD_LETTERS)}
+        # A container under retention cannot be deleted; it goes with its account.
+        gone = pulumi.ResourceOptions(deleted_with=self.account)
+        self.containers[AUDIT] = self._container(AUDIT, gone)
         self._immutable(self.containers[AUDIT])
         self.queue = storage.Queue(
             "event-queue",
@@ -31,8 +36,6 @@ class Storage(Component):
             resource_group_name=group.name,
             opts=context.protected_options(self),
         )
-        if context.profile.protect:
-            self._lock()
         self._send_diagnostics(base)
         self.register_outputs({"account": self.account.name})
 
@@ -57,13 +60,8 @@ class Storage(Component):
             network_rule_set=storage.NetworkRuleSetArgs(
                 default_action=storage.DefaultAction(profile.network_default_action), bypass="AzureServices"
             ),
-            encryption=storage.EncryptionArgs(
-                key_source="Microsoft.Storage",
-                require_infrastructure_encryption=True,
-                services=storage.EncryptionServicesArgs(
-                    **{name: storage.EncryptionServiceArgs(enabled=True, key_type="Account") for name in SERVICES}
-                ),
-            ),
+            encryption=_encryption(context.settings.customer_managed_key),
+            identity=_key_user(context.settings.customer_managed_key),
             tags=context.tags,
             opts=context.protected_options(self),
         )
@@ -89,14 +87,14 @@ class Storage(Component):
             opts=self._context.replaceable_options(self),
         )
 
-    def _container(self, name: str) -> storage.BlobContainer:
+    def _container(self, name: str, deletion: pulumi.ResourceOptions | None = None) -> storage.BlobContainer:
         return storage.BlobContainer(
             f"container-{name}",
             container_name=name,
             account_name=self.account.name,
             resource_group_name=self._group.name,
             public_access=storage.PublicAccess.NONE,
-            opts=self._context.protected_options(self),
+            opts=pulumi.ResourceOptions.merge(self._context.protected_options(self), deletion),
         )
 
     def _immutable(self, container: storage.BlobContainer) -> None:
@@ -109,22 +107,37 @@ class Storage(Component):
             immutability_policy_name="default",
             immutability_period_since_creation_in_days=self._context.settings.audit_days,
             allow_protected_append_writes=True,
-            opts=self._context.protected_options(self),
-        )
-
-    def _lock(self) -> None:
-        # On the account, not on the resource group: a lock on the group would also keep rollouts from deleting old
-        # deployments, and clusters from scaling down.
-        authorization.ManagementLockByScope(
-            "storage-lock",
-            lock_name="keep-the-data",
-            scope=self.account.id,
-            level="CanNotDelete",
-            notes=f"Data and audit log of {self._context.settings.stage}. Remove the lock by a reviewed change.",
-            opts=self._context.replaceable_options(self),
+            # Deleting needs the policy's latest eTag, which the provider does not send.
+            opts=pulumi.ResourceOptions.merge(
+                self._context.protected_options(self), pulumi.ResourceOptions(retain_on_delete=True)
+            ),
         )
 
     def _send_diagnostics(self, base: BaseResources) -> None:
-        base.monitoring.send_diagnostics("storage", self.account.id, self, logs=False)
+        # Storage has these metrics, and refuses or rewrites the group of all.
+        base.monitoring.send_diagnostics("storage", self.account.id, self, logs=(), metrics="Transaction")
         blobs = self.account.id.apply(lambda account: f"{account}/blobServices/default")
-        base.monitoring.send_diagnostics("blobs", blobs, self)
+        base.monitoring.send_diagnostics("blobs", blobs, self, metrics="Transaction")
+
+
+def _encryption(key: CustomerManagedKey | None) -> storage.EncryptionArgs:
+    services = storage.EncryptionServicesArgs(
+        **{name: storage.EncryptionServiceArgs(enabled=True, key_type="Account") for name in SERVICES}
+    )
+    if key is None:
+        return storage.EncryptionArgs(
+            key_source="Microsoft.Storage", require_infrastructure_encryption=True, services=services
+        )
+    return storage.EncryptionArgs(
+        key_source="Microsoft.Keyvault",
+        require_infrastructure_encryption=True,
+        services=services,
+        encryption_identity=storage.EncryptionIdentityArgs(encryption_user_assigned_identity=key.identity),
+        key_vault_properties=storage.KeyVaultPropertiesArgs(key_name=key.name, key_vault_uri=key.vault_address),
+    )
+
+
+def _key_user(key: CustomerManagedKey | None) -> storage.IdentityArgs | None:
+    if key is None:
+        return None
+    return storage.IdentityArgs(type="UserAssigned", user_assigned_identities=[key.identity])

@@ -15,6 +15,7 @@ from resources.workspace.container_registry import ContainerRegistry
 from resources.workspace.key_vault import KeyVault
 from resources.workspace.storage import COLLECTED, DATA, Storage
 from roles import Identity
+from settings.platform import CustomerManagedKey
 
 
 class WorkspaceDependencies(NamedTuple):
@@ -45,7 +46,7 @@ class Workspace(Component):
     def _workspace(self, dependencies: WorkspaceDependencies, depends_on: Sequence[pulumi.Resource]) -> ml.Workspace:
         base, context = self._base, self._base.context
         identity = base.identities.resource_id(Identity.WORKSPACE)
-        isolation = context.settings.network.isolation
+        isolation, key = context.settings.network.isolation, context.settings.customer_managed_key
         return ml.Workspace(
             "workspace",
             workspace_name=context.names.workspace,
@@ -54,7 +55,10 @@ class Workspace(Component):
             kind="Default",
             sku=ml.SkuArgs(name="Basic", tier=ml.SkuTier.BASIC),
             friendly_name=f"{context.settings.project} ({context.settings.stage})",
-            identity=ml.ManagedServiceIdentityArgs(type="UserAssigned", user_assigned_identities=[identity]),
+            identity=ml.ManagedServiceIdentityArgs(
+                type="UserAssigned", user_assigned_identities=[identity, *([key.identity] if key is not None else [])]
+            ),
+            encryption=_encryption(key),
             primary_user_assigned_identity=identity,
             storage_account=dependencies.storage.account.id,
             key_vault=dependencies.key_vault.vault.id,
@@ -90,3 +94,13 @@ class Workspace(Component):
             ),
             opts=self._base.context.protected_options(self),
         )
+
+
+def _encryption(key: CustomerManagedKey | None) -> ml.EncryptionPropertyArgs | None:
+    if key is None:
+        return None
+    return ml.EncryptionPropertyArgs(
+        status="Enabled",
+        identity=ml.IdentityForCmkArgs(user_assigned_identity=key.identity),
+        key_vault_properties=ml.KeyVaultPropertiesArgs(key_identifier=key.key, key_vault_arm_id=key.key_vault),
+    )

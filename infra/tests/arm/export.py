@@ -16,7 +16,15 @@ from dry_run.result import ResourceRecord
 from tests.arm.shapes import ValueType, shape_of
 
 RENAMED = {
-    "storage:StorageAccount": {"enableHttpsTrafficOnly": "supportsHttpsTrafficOnly", "networkRuleSet": "networkAcls"},
+    "storage:StorageAccount": {
+        "enableHttpsTrafficOnly": "supportsHttpsTrafficOnly",
+        "networkRuleSet": "networkAcls",
+        "keyVaultProperties": "keyvaultproperties",
+        "keyVaultUri": "keyvaulturi",
+        "keyName": "keyname",
+        "encryptionIdentity": "identity",
+        "encryptionUserAssignedIdentity": "userAssignedIdentity",
+    },
     "applicationinsights:Component": {
         "applicationType": "Application_Type",
         "flowType": "Flow_Type",

@@ -29,6 +29,9 @@ def main() -> int:
     )
 
     def program() -> None:
+        from dry_run.run import without_aliases  # from the program's folder
+
+        pulumi.runtime.register_stack_transformation(without_aliases)
         runpy.run_path(given.folder, run_name="__main__")
 
     try:

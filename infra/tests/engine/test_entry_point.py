@@ -25,8 +25,11 @@ IMPORT_LIMIT_SECONDS = 60
 
 
 def name_inputs(type_: str) -> tuple[str, ...]:
-    """The input that names a resource; none where Azure has only one such resource, or it is not Azure's."""
-    if not type_.startswith(AZURE):
+    """The input that names a resource; none where Azure has only one such resource, or it is not Azure's.
+
+    A role assignment is named after its principal's id, which Azure gives.
+    """
+    if not type_.startswith(AZURE) or type_ == f"{AZURE}authorization:RoleAssignment":
         return ()
     name = kind_of(type_.removeprefix(AZURE)).name_input
     return () if name is None else (name,)

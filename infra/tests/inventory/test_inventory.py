@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+
+import pytest
 
 from dry_run.result import DryRun
 from dry_run.stack_files import FOLDER
 from inventory.diagram import diagram_of
+from inventory.machines import machines_of
 from inventory.report import report_of
 from inventory.rights import rights_of
+from settings.fields import virtual_cpus
 from tests.conftest import dry_run_of, run_changed
+
+GUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def test_the_report_names_every_resource(any_stack: DryRun) -> None:
     text = report_of(any_stack, ["resources"])
     assert f"## Resources ({len(any_stack.resources)})" in text
-    for record in any_stack.resources:
-        assert f"| {record.id.rsplit('/', 1)[-1]} |" in text
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) == len(any_stack.resources)
+    # by a name that no other resource of its type has, and no GUID
+    assert not [row for row in rows if GUID.search(row[1])]
+    named = [(row[0], row[1]) for row in rows]
+    assert not [each for each in named if named.count(each) > 1]
+    assert not [row for row in rows if row[1] in ("default", "to-log-analytics")]
+
+
+def test_the_report_says_where_how_large_and_what_of_the_quota() -> None:
+    text = report_of(dry_run_of("prod"), ["resources"])
+    cluster = next(line for line in text.splitlines() if line.startswith("| machinelearningservices:Compute | cpu-"))
+    machines = next(each for each in machines_of(dry_run_of("prod")) if each.resource == "cpu-cluster")
+    vcpus = virtual_cpus(machines.size) * machines.most
+    assert f"| westeurope | 0 to 4 of {machines.size} | {vcpus} vCPUs of Azure ML |" in cluster
+    vault = next(line for line in text.splitlines() if line.startswith("| storage:StorageAccount"))
+    assert "| westeurope | Standard_ZRS |" in vault
+
+
+@pytest.mark.parametrize(
+    ("size", "cpus"),
+    [("Standard_DS3_v2", 4), ("Standard_DS12_v2", 4), ("Standard_D4ds_v5", 4), ("Standard_E16s_v6", 16)],
+)
+def test_virtual_cpus_are_read_from_a_sizes_name(size: str, cpus: int) -> None:
+    assert virtual_cpus(size) == cpus
 
 
 def test_every_role_assignment_is_listed(any_stack: DryRun) -> None:

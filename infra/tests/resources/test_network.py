@@ -9,7 +9,7 @@ import pytest
 from dry_run.result import DryRun
 from resources.network.subnets import Subnet, address_ranges, subnets_of
 from settings.stage import Network
-from tests.conftest import dry_run_of
+from tests.conftest import dry_run_of, run_changed
 
 
 def test_private_stages_have_an_endpoint_for_each_service(strict_stage: DryRun) -> None:
@@ -45,8 +45,9 @@ def test_every_subnet_has_a_security_group_and_admits_nothing_from_outside(stric
         assert all(100 <= rule["priority"] <= 4096 for rule in rules)
 
 
-def test_prod_trains_without_the_internet() -> None:
-    group = dry_run_of("prod").one("network:NetworkSecurityGroup", "security-training")
+def test_with_a_feed_of_its_own_a_stage_trains_without_the_internet() -> None:
+    feed = {"network.package_downloads": False, "network.package_feed": "https://feed.example.com/simple"}
+    group = run_changed("prod", feed).one("network:NetworkSecurityGroup", "security-training")
     allowed = [r["destinationAddressPrefix"] for r in group.inputs["securityRules"] if r["access"] == "Allow"]
     assert "Internet" not in allowed
     assert "AzureMachineLearning" in allowed

@@ -141,10 +141,11 @@ def evaluate(run: DryRun, folder: Path, inputs: list[dict[str, str]], firing: st
 @pytest.mark.parametrize("variant", STAGE_VARIANTS)
 def test_pods_are_scraped_where_the_settings_say_so(variant: str) -> None:
     run = dry_run_of(variant)
-    kinds = (GROUPS, "monitor:AzureMonitorWorkspace", "monitor:DataCollectionRule", "monitor:DataCollectionEndpoint")
-    counts = {len(run.of(kind)) for kind in (*kinds, "monitor:DataCollectionRuleAssociation")}
+    counts = {len(run.of(kind)) for kind in (GROUPS, "monitor:AzureMonitorWorkspace", "monitor:DataCollectionEndpoint")}
 
     assert counts == ({1} if variant in SCRAPED else {0})
+    associations = {record.name for record in run.of("monitor:DataCollectionRuleAssociation")}
+    assert ("metrics-of-the-cluster" in associations) == (variant in SCRAPED)
     assert len(run.of("dashboard:Grafana")) == (1 if variant in WITH_GRAFANA else 0)
 
 
@@ -159,17 +160,17 @@ def test_a_cluster_without_prometheus_is_not_scraped() -> None:
 def test_the_clusters_metrics_reach_the_store() -> None:
     run = dry_run_of("prod")
     cluster, store = run.one("containerservice:ManagedCluster"), run.one("monitor:AzureMonitorWorkspace")
-    rule = run.one("monitor:DataCollectionRule").inputs
-    association = run.one("monitor:DataCollectionRuleAssociation").inputs
+    rule = run.one("monitor:DataCollectionRule", "metrics-rule")
+    association = run.one("monitor:DataCollectionRuleAssociation", "metrics-of-the-cluster").inputs
 
     assert cluster.inputs["azureMonitorProfile"]["metrics"]["enabled"] is True
     assert association["resourceUri"] == cluster.id
-    assert association["dataCollectionRuleId"] == run.one("monitor:DataCollectionRule").id
-    (destination,) = rule["destinations"]["monitoringAccounts"]
+    assert association["dataCollectionRuleId"] == rule.id
+    (destination,) = rule.inputs["destinations"]["monitoringAccounts"]
     assert destination["accountResourceId"] == store.id
-    (flow,) = rule["dataFlows"]
+    (flow,) = rule.inputs["dataFlows"]
     assert flow == {"streams": ["Microsoft-PrometheusMetrics"], "destinations": [destination["name"]]}
-    assert rule["dataSources"]["prometheusForwarder"][0]["streams"] == flow["streams"]
+    assert rule.inputs["dataSources"]["prometheusForwarder"][0]["streams"] == flow["streams"]
     assert run.one(GROUPS).inputs["scopes"] == [store.id, cluster.id]
 
 
@@ -196,7 +197,7 @@ def test_every_alert_links_to_its_runbook() -> None:
     for variant in STAGE_VARIANTS:
         run = dry_run_of(variant)
         address = "https://github.com/o/r/blob/main/docs/observability.md#" if variant == "dev-everything" else ADDRESS
-        for alert in run.of("monitor:MetricAlert"):
+        for alert in (*run.of("monitor:MetricAlert"), *run.of("monitor:ScheduledQueryRule")):
             name = alert.name.removeprefix("alert-")
             assert alert.inputs["description"].endswith(f"Runbook: {address}{name}")
             linked.add(name)

@@ -17,6 +17,8 @@ MAY_KNOW = {
     "packages/mlops/src/mlops/demo/lifecycle.py",
     "packages/mlops/src/mlops/commands/__init__.py",
     "packages/mlops/src/mlops/commands/local.py",
+    # Plays the Azure CLI of a workflow only in a shell that points to a workspace on this machine.
+    "packages/mlops/src/mlops/replaying/fake_program.py",
 }
 # The program itself, what it is recognised by, and the variables that lead to it.
 MARKS = re.compile(
@@ -60,7 +62,7 @@ def marks_in(source: str) -> list[tuple[int, str]]:
     return [(line, word) for line, word in words_of_code(ast.parse(source)) if MARKS.search(word)]
 
 
-def test_only_four_commands_know_that_the_emulator_exists() -> None:
+def test_only_few_modules_know_that_the_emulator_exists() -> None:
     files = python_files()
     found = {
         f"{file.relative_to(ROOT).as_posix()}:{line}: {word}"

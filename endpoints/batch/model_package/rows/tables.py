@@ -135,4 +135,4 @@ def _numbers(table: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     try:
         return table.select(number_column(name, table.schema[name]) for name in names)
     except pl.exceptions.PolarsError as error:
-        raise MeasurementError(f"a column holds something that is no number: {error}") from error
+        raise MeasurementError(f"a column holds something that is not a number: {error}") from error

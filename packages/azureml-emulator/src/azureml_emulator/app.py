@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -20,6 +20,7 @@ from azureml_emulator.batch.deployments import BatchDeployments
 from azureml_emulator.batch.endpoints import BatchEndpoints
 from azureml_emulator.batch.jobs import BatchJobs
 from azureml_emulator.control.client_variables import variables
+from azureml_emulator.control.daemon import log_file
 from azureml_emulator.control.ready_file import ReadyRecord
 from azureml_emulator.events.delivery import Deliveries
 from azureml_emulator.events.topics import Topics
@@ -39,20 +40,22 @@ from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
 from azureml_emulator.http.data_plane.router import ScoringFirst, ScoringRouter
 from azureml_emulator.http.data_plane.run_history import History
 from azureml_emulator.http.emulator_routes import EmulatorRoutes
+from azureml_emulator.http.error_answers import error_handlers
 from azureml_emulator.http.local_host import RequireLocalHost
 from azureml_emulator.http.metadata import Metadata
 from azureml_emulator.http.recording import ExchangeRecorder
 from azureml_emulator.http.requests import unknown_route
 from azureml_emulator.jobs.assembly import JobParts
 from azureml_emulator.jobs.launching.preloading import CodeVersions
+from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.behaviours import Behaviour, Behaviours, ContainerBehaviour, VersionBehaviour
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import EmulatorError, error_body, error_document
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.listeners import Listeners
+from azureml_emulator.processes.log_file import keep_short
 from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.resources.computes import Computes
 from azureml_emulator.resources.connections import Connections
@@ -69,14 +72,10 @@ from azureml_emulator.security.page_access import PageAccess
 from azureml_emulator.security.secret_keys import ensure_secret_keys
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
-from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
-from azureml_emulator.serving.deployments.containers import Containers
-from azureml_emulator.serving.deployments.deployments import Deployments
-from azureml_emulator.serving.deployments.endpoints import Endpoints
-from azureml_emulator.serving.servers.fleet import Fleet
-from azureml_emulator.serving.servers.server_starter import ServerStarter
+from azureml_emulator.serving.assembly import ServingParts
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.registered_content import RegisteredContent
 from azureml_emulator.storage.run_artifacts import RunArtifacts
 from azureml_emulator.storage.storage_access import StorageAccess
 from azureml_emulator.storage.uploads import Uploads
@@ -130,42 +129,22 @@ class Emulator:
     def _create_serving(self) -> None:
         """Online endpoints, their deployments, and the router."""
         settings = self.settings
-        fork = settings.step_launcher == "fork"
-        self.starter = ServerStarter(
-            self.processes, self.listeners, settings.state / "deployments-server.log", fork=fork
-        )
-        self.fleet = Fleet(self.starter)
-        self.endpoints = Endpoints(
-            self.store,
-            self.clock,
-            self.operations,
-            self.fleet,
-            self.tokens,
+        self.serving = ServingParts(
+            settings,
             self.base_url,
-            one_at_a_time=settings.endpoint_operations == "one_at_a_time",
-        )
-        self.collectors = CollectorRegistry(self.locator, self.listeners)
-        containers = Containers(
-            self.locator,
-            settings.images,
-            self._client_variables(),
             urlsplit(self.base_url).port or 0,
-            open_ports=settings.open_container_ports,
-        )
-        self.deployments = Deployments(
             self.store,
             self.clock,
-            self.operations,
             self.locator,
-            self.fleet,
-            self.endpoints,
-            self.collectors,
-            containers,
-            settings.state / "deployments",
+            self.operations,
+            self.processes,
+            self.listeners,
+            self.tokens,
+            self._client_variables(),
         )
         self.router = ScoringRouter(
-            self.endpoints,
-            self.fleet,
+            self.serving.endpoints,
+            self.serving.fleet,
             self.tokens,
             model_errors_as_azure=settings.model_errors == "as_azure",
         )
@@ -185,6 +164,7 @@ class Emulator:
             {"data/versions": self.data, "models/versions": self.models},
             self._client_variables(),
             self.listeners,
+            self.tokens,
         )
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
         self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
@@ -220,6 +200,7 @@ class Emulator:
             self.tokens,
             PageAccess(self._keys.token_key, self.clock),
             self.certificates,
+            settings.connections,
         )
 
     def _create_events(self) -> None:
@@ -232,13 +213,13 @@ class Emulator:
     def application(self) -> ASGIApp:
         """The ASGI application: scoring bypasses the framework, everything else goes through it."""
         framework = Starlette(
-            routes=self._routes(),
+            routes=self.routes(),
             # Outermost first.
             middleware=[
                 Middleware(ExchangeRecorder, file=self.settings.record),
                 Middleware(RequireToken, tokens=self.tokens),
             ],
-            exception_handlers={EmulatorError: refuse, Exception: defect},
+            exception_handlers=error_handlers(self.settings.state),
             lifespan=self._lifespan,
         )
         return RequireLocalHost(ScoringFirst(framework, self.router))
@@ -262,15 +243,16 @@ class Emulator:
                 "connection": Connections(self.store, self.clock),
                 "datastore": Datastores(self.store, self.clock, self.access),
                 "job": self.jobs.behaviour,
-                "online_endpoint": self.endpoints,
-                "online_deployment": self.deployments,
+                "online_endpoint": self.serving.endpoints,
+                "online_deployment": self.serving.deployments,
                 "schedule": self.schedules,
             }
         )
 
-    def _routes(self) -> list[Route]:
+    def routes(self) -> list[Route]:
         """Every route; the first that matches a request answers it."""
         front_door = "/mferp/managementfrontend/subscriptions"
+        registered = RegisteredContent(self.store, self.blobs, self.locator)
         event_grid = EventGrid(
             self.store, self.topics, self.deliveries, self.scopes, self.tokens, strict=self.settings.strict
         )
@@ -280,7 +262,7 @@ class Emulator:
             *self.arm.listing_routes(),
             *Subscriptions(self.store, self.settings).routes(),
             *Templates(self.store, self.clock, self.scopes, self.settings).routes(),
-            *Monitor(self.store, self.fleet, self.clock).routes(),
+            *Monitor(self.store, self.serving.fleet, self.clock).routes(),
             *BatchScoring(self.batch_endpoints, self.batch_jobs, self.tokens, self.base_url).routes(),
             *event_grid.routes(),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
@@ -290,7 +272,7 @@ class Emulator:
             *MlflowProxy(self.jobs.mlflow, self.jobs.gateway, self.registry, self.jobs.records, self.scopes).routes(),
             *Metadata(self.base_url, self.settings, self.scopes).routes(),
             *TokenRoute(self.tokens, self._keys.identity_header).routes(),
-            *BlobService(self.blobs, self.uploads, self.signatures, self.tokens).routes(_ALL_METHODS),
+            *BlobService(self.blobs, self.uploads, self.signatures, self.tokens, registered).routes(_ALL_METHODS),
             Route("/{rest:path}", self.not_modelled, methods=_ALL_METHODS),
         ]
 
@@ -301,40 +283,30 @@ class Emulator:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncGenerator[None]:
+        logs = keep_running(
+            lambda: keep_short(
+                lambda: [log_file(self.settings.state), *self.processes.growing_logs()], self.settings.files.log_bytes
+            ),
+            "keeping logs short",
+        )
         self.uploads.clear()
         self.processes.reap_orphans()
         self.operations.fail_interrupted()
         self.scopes.open()
-        await self.collectors.open()
-        self.deployments.resume()
-        self.endpoints.load()
+        await self.serving.open()
         await self.mlflow_front.open()
         self.jobs.open()
         self.schedules.open()
         self.deliveries.open()
         yield
+        logs.cancel()
         await self.schedules.scheduler.close()
         await self.mlflow_front.close()
         await self.jobs.close()
         await self.operations.stop()
         await self.router.stop()
-        await self.fleet.stop()
-        await self.starter.close()
-        await self.collectors.stop()
+        await self.serving.close()
         await self.deliveries.close()
         self.processes.close()
         self.store.close()
         self.listeners.close()
-
-
-async def refuse(_: Request, error: Exception) -> Response:
-    """Render an error of the emulator in Azure's error shape."""
-    if not isinstance(error, EmulatorError):
-        raise error
-    return JSONResponse(error_document(error), status_code=error.status)
-
-
-async def defect(request: Request, error: Exception) -> Response:
-    """Render a bug of the emulator in Azure's error shape; the server logs the traceback."""
-    message = f"The emulator failed on {request.method} {request.url.path}: {type(error).__name__}: {error}"
-    return JSONResponse(error_body("InternalServerError", message), status_code=500)

@@ -28,8 +28,9 @@ from azureml_emulator.control.ready_file import (
     StateLock,
     is_state_folder,
 )
-from azureml_emulator.http.data_plane.single_write import SingleWriteProtocol
+from azureml_emulator.http.stalled_connections import GuardedProtocol, close_stalled
 from azureml_emulator.jobs.launching.interpreters import InterpreterUnusable
+from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.settings import LOOPBACK, Settings
 from azureml_emulator.kernel.store import StoreDamaged
@@ -58,6 +59,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, ready: ReadyFile, record: ReadyRecord) -> None:
         super().__init__(config)
+        self._guard: asyncio.Task[None] | None = None
         self._ready = ready
         self._record = record
 
@@ -65,10 +67,14 @@ class Server(uvicorn.Server):
         """Start serving, then write the ready file."""
         await super().startup(sockets)
         if self.started:
+            connections, limits = self.server_state.connections, self._record.settings.connections
+            self._guard = keep_running(lambda: close_stalled(connections, limits), "closing stalled connections")
             self._ready.write(self._record)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop. Idle connections are dropped: a TLS close would wait for clients that do not answer it."""
+        if self._guard is not None:
+            self._guard.cancel()
         for connection in list(self.server_state.connections):
             if isinstance(connection, HttpToolsProtocol) and _is_idle(connection):
                 connection.transport.abort()
@@ -163,7 +169,7 @@ def _serve(settings: Settings, listening: socket.socket, ready: ReadyFile, base_
     config = uvicorn.Config(
         emulator.application(),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http=SingleWriteProtocol,
+        http=GuardedProtocol,
         proxy_headers=False,
         ws="none",
         lifespan="on",

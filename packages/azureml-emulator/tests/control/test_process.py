@@ -17,8 +17,9 @@ import pytest
 
 from azureml_emulator.control import daemon
 from azureml_emulator.control.client_variables import variables
-from azureml_emulator.control.ready_file import ALREADY_RUNNING
+from azureml_emulator.control.ready_file import ALREADY_RUNNING, LastPort
 from azureml_emulator.kernel.settings import Settings
+from azureml_emulator.server import bind
 from azureml_emulator.testing import RunningEmulator
 
 IMPORTS = "import os, azureml_emulator.app, azureml_emulator.server, uvicorn; print(sum(os.times()[:2]))"
@@ -181,3 +182,30 @@ def test_a_strict_emulator_creates_nothing_on_first_use(
         body = {"properties": {"mode": "incremental", "template": {"resources": resources}}}
         assert client.put(f"{group}/providers/Microsoft.Resources/deployments/d", json=body).status_code in {200, 201}
         assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"99999999",
+        b"65536",
+        b"-1",
+        b"0",
+        b"",
+        b"8080\n8081",
+        b"\xff\xfe",
+        "\u0665\u0665\u0665\u0665".encode(),
+        b"1" * 9_999,
+    ],
+    ids=["huge", "one too many", "negative", "zero", "empty", "two", "not text", "other digits", "long"],
+)
+def test_a_damaged_port_file_names_no_port(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "port").write_bytes(content)
+    assert LastPort(tmp_path).read() == 0
+    with bind(Settings(state=tmp_path)) as listening:
+        assert listening.getsockname()[1] > 0
+
+
+def test_a_port_file_that_is_a_folder_names_no_port(tmp_path: Path) -> None:
+    (tmp_path / "port").mkdir()
+    assert LastPort(tmp_path).read() == 0

@@ -182,6 +182,42 @@ def test_a_patch_of_the_wrong_type_changes_nothing(http: httpx.Client, workspace
     assert http.get(path).json() == before
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("models/odd", b'{"properties": {"description": NaN}}'),
+        ("models/odd", b'{"properties": {"description": "\\ud800"}}'),
+        ("models/odd", b'{"tags": ' * 5_000 + b"{}" + b"}" * 5_000),
+        ("models/odd", b"[" * 100_000),
+        ("models/odd", b"9" * 6_000),
+        ("components/odd/versions/1", b'{"properties": {"componentSpec": {"inputs": 0}}}'),
+        ("components/odd/versions/1", b'{"properties": {"componentSpec": "x"}}'),
+        ("data/odd/versions/1", b'{"properties": {"dataUri": "azureml://datastores/d/paths/x", "dataType": [""]}}'),
+        ("onlineEndpoints/odd-one", b'{"properties": {"authMode": "Key", "traffic": ["blue"]}}'),
+        ("onlineEndpoints/odd-one/deployments/blue", b'{"properties": {"model": true}}'),
+        ("batchEndpoints/odd-one/deployments/one", b'{"properties": {"model": "azureml:m:1"}}'),
+        ("batchEndpoints/odd-one/deployments/one", b'{"properties": {"model": {"assetId": 5}}}'),
+        ("schedules/odd", b'{"properties": {"trigger": {"triggerType": "Recurrence", "frequency": true}}}'),
+    ],
+    ids=lambda value: value[:40].decode() if isinstance(value, bytes) else value,
+)
+def test_a_body_of_an_impossible_shape_is_refused(http: httpx.Client, workspace: str, kind: str, body: bytes) -> None:
+    reply = http.put(f"{workspace}/{kind}", content=body)
+    assert reply.status_code in {400, 404}, reply.text
+    assert reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "conda",
+    ["9" * 5_000, "day: 2026-13-45", "a: &a [x]\nb: [*a, *a]", "[" * 5_000, "when: 2026-01-01"],
+    ids=["digits", "no day", "alias", "depth", "day"],
+)
+def test_an_odd_conda_file_is_kept_as_it_is(http: httpx.Client, workspace: str, conda: str) -> None:
+    version = f"{workspace}/environments/odd-{abs(hash(conda))}/versions/1"
+    reply = http.put(version, json={"properties": {"image": "x", "condaFile": conda}})
+    assert reply.status_code == 201, reply.text
+
+
 def test_workspaces_are_created_on_first_use_and_listed(
     ml_client: Any, credential: Any, emulator: Any, name: str
 ) -> None:

@@ -9,13 +9,14 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.fork_client import ForkServer
+from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.processes.supervisor import Processes
 from azureml_emulator.serving.deployment_plan import read_plan
 from azureml_emulator.serving.servers.fleet import Fleet
@@ -26,13 +27,12 @@ from azureml_emulator.serving.servers.server_starter import ServerStarter
 HANG_SECONDS = 120
 _MOST_AWAITS = 60
 LONG = "import time\ntime.sleep(600)\n"
-# Answers every probe; its argument is the file for its port.
+# Answers every probe; its argument is the path of its Unix socket.
 SERVER = """
-import os, socket, sys
-listening = socket.create_server(("127.0.0.1", 0))
-with open(sys.argv[1] + ".new", "w") as file:
-    file.write(str(listening.getsockname()[1]))
-os.replace(sys.argv[1] + ".new", sys.argv[1])
+import socket, sys
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(sys.argv[1])
+listening.listen()
 while True:
     connection, _ = listening.accept()
     while connection.recv(65536):
@@ -193,14 +193,22 @@ class Serving:
     """One deployment: started, replaced while it serves, and stopped, with a request that never ends."""
 
     def __init__(self, processes: Processes, store: Store, folder: Path) -> None:
-        self.fleet = Fleet(ServerStarter(processes, folder / "fork-server.log", fork=False))
+        self.listeners = Listeners(folder)
+        self.fleet = Fleet(ServerStarter(processes, self.listeners, folder / "fork-server.log", fork=False))
         self._store = store
         self._folder = folder
+
+    async def __aenter__(self) -> Self:
+        self.listeners.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.listeners.close()
 
     async def start(self) -> None:
         revision = Revision(self._folder / uuid.uuid4().hex)
         revision.code.mkdir(parents=True)
-        command = [sys.executable, "-I", "-S", "-c", SERVER, str(revision.port_file)]
+        command = [sys.executable, "-I", "-S", "-c", SERVER]
         spec = ServerSpec(revision.folder.name, command, dict(os.environ), revision, read_plan(QUICK))
         instance = await self.fleet.launch(spec)
         await self.fleet.ensure("deployment", "deployment").replace(instance)
@@ -217,8 +225,7 @@ class Serving:
 
 def test_a_server_whose_start_is_cancelled_is_stopped(tmp_path: Path) -> None:
     async def scenario() -> int:
-        async with started_processes(tmp_path) as (processes, store):
-            serving = Serving(processes, store, tmp_path)
+        async with started_processes(tmp_path) as (processes, store), Serving(processes, store, tmp_path) as serving:
 
             async def twice() -> None:
                 await serving.start()
@@ -239,8 +246,7 @@ def test_a_server_whose_start_is_cancelled_is_stopped(tmp_path: Path) -> None:
 
 def test_a_server_is_stopped_though_its_stop_is_cancelled(tmp_path: Path) -> None:
     async def scenario() -> int:
-        async with started_processes(tmp_path) as (processes, store):
-            serving = Serving(processes, store, tmp_path)
+        async with started_processes(tmp_path) as (processes, store), Serving(processes, store, tmp_path) as serving:
             await serving.start()
             await serving.stopped()
             before = children()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from azureml_emulator.kernel.durations import parse_duration
+from azureml_emulator.kernel.clock import parse_duration
 from azureml_emulator.kernel.errors import EmulatorError
 from azureml_emulator.resources.service_catalog import DEPLOYMENTS_PER_ENDPOINT
 from azureml_emulator.serving.deployment_plan import read_plan

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mlops.azure.service_health import Objective, Observation, Outcome, Verdict, combined, judge, quantile
+from mlops.azure.service_health import Objective, Observation, Outcome, Verdict, combined, judge, quantile, unless_late
 from mlops.azure.service_metrics import is_failure
 
 OBJECTIVE = Objective(p95_milliseconds=100, p99_milliseconds=200, error_rate=0.01)
@@ -84,3 +84,28 @@ def test_of_several_witnesses_a_breach_decides_and_what_is_unknown_does_not() ->
 )
 def test_failures_are_the_deployments_own(status: str, model_status: str, *, expected: bool) -> None:
     assert is_failure(status, model_status) is expected
+
+
+SLOW = Observation(40, 0, p95_milliseconds=250, p99_milliseconds=300)
+OBJECTIVE_OF_TIME = Objective(p95_milliseconds=150, p99_milliseconds=300, error_rate=0.01)
+
+
+def test_a_latency_is_a_figure_of_time_and_a_failed_request_is_none() -> None:
+    slow = judge(SLOW, OBJECTIVE_OF_TIME)
+    broken = judge(Observation(40, 20, 10, 20), OBJECTIVE_OF_TIME)
+    assert (slow.outcome, slow.is_timing) == (Outcome.breached, True)
+    assert (broken.outcome, broken.is_timing) == (Outcome.breached, False)
+    assert combined([slow, slow]).is_timing
+    assert not combined([slow, broken]).is_timing
+
+
+@pytest.mark.parametrize(
+    ("late", "outcome"), [(0.0, Outcome.breached), (37.0, Outcome.breached), (38.0, Outcome.unknown)]
+)
+def test_a_latency_is_inconclusive_where_the_callers_are_late_themselves(late: float, outcome: Outcome) -> None:
+    judged = unless_late(judge(SLOW, OBJECTIVE_OF_TIME), late, OBJECTIVE_OF_TIME)
+    assert judged.outcome is outcome
+    assert ("inconclusive" in judged.reason) == (outcome is Outcome.unknown)
+    # what is no figure of time stays what it is
+    broken = judge(Observation(40, 20, 10, 20), OBJECTIVE_OF_TIME)
+    assert unless_late(broken, late, OBJECTIVE_OF_TIME) is broken

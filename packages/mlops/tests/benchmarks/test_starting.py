@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,17 @@ def test_it_measures(name: str) -> None:
     figures = json.loads(done.stdout)["figures"]
     assert figures
     assert all(isinstance(figure["value"], float | int) for figure in figures)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("arguments", [("fuzz", "600"), ("kills", "4")], ids=lambda given: given[0])
+def test_an_attack_finds_nothing(arguments: tuple[str, str]) -> None:
+    attack, count = arguments
+    command = [sys.executable, "-m", "attack", "--only", attack, "--count", count]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+
+    # The seed, which is another one each time, is in the first line.
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_there_are_benchmarks() -> None:

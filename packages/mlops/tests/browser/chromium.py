@@ -20,6 +20,29 @@ _FLAGS: Final = (
     # Whatever else a page asks for is refused here, and seen in its requests.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
+# The least ratio of the brightness of text to what is behind it that WCAG asks for (AA), over all texts of the page.
+CONTRAST = """(() => {
+  const part = (value) => { const c = value / 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  const parse = (text) => text.match(/[0-9.]+/g).map(Number);
+  const behind = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const colour = parse(getComputedStyle(each).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  let least = 21;
+  for (const element of document.querySelectorAll("body *:not(script):not(noscript)")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || element.closest("svg") && element.tagName !== "text") continue;
+    const style = getComputedStyle(element);
+    const colour = parse(element.tagName === "text" ? style.fill : style.color);
+    const [one, two] = [light(colour), light(behind(element))];
+    least = Math.min(least, (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05));
+  }
+  return least;
+})()"""
 _COMPLAINTS: Final = frozenset({"error", "warning"})
 
 

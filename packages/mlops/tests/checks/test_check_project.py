@@ -9,11 +9,10 @@ import pytest
 import yaml
 from azure.ai.ml._utils.utils import load_yaml
 
-from mlops.checks import Problem, check_project, fix_project
+from mlops.checks import CheckResult, Problem, check_project, fix_project
 from mlops.checks.fingerprints import LOCK_NAME, lock_text
 from mlops.checks.project import Project, versioned
 from mlops.checks.yaml.document import Node, read_document
-from mlops.commands.project import CheckResult
 from mlops.core.errors import ProjectError
 from mlops.core.results import Line
 

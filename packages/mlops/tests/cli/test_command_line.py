@@ -77,6 +77,12 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
     assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
 
 
+def test_an_option_of_mlops_after_the_command_says_where_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "--project", "x"]) == 2
+
+    assert "It stands before the command: `mlops --project PATH COMMAND`" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("typed", "advice"),
     [
@@ -314,6 +320,22 @@ def test_a_bug_is_no_verdict(
     assert code == 70
     assert "Traceback" in told
     assert "it is no verdict" in told
+
+
+def test_a_full_disk_is_told_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # given a command that writes to a device on which there is never room
+    monkeypatch.setattr("mlops.settings.project.load_project", lambda _: Path("/dev/full").write_text("x"))
+    monkeypatch.chdir(tmp_path)
+
+    code = run(["--project", str(tmp_path), "plan", "--since", "HEAD"])
+
+    told = capsys.readouterr().err
+    assert code == 8
+    assert f"no room left on the disk of {tmp_path}" in told
+    assert "Free some space" in told
+    assert "Traceback" not in told
 
 
 def test_a_command_that_does_not_start_is_no_verdict(tmp_path: Path) -> None:

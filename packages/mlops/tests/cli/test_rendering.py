@@ -1,12 +1,15 @@
 import io
 import json
+import os
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from mlops.cli.progress import say, sign_of_life
 from mlops.cli.rendering import as_typed, render_error, render_result, table_lines
 from mlops.core.errors import JobFailed
 from mlops.core.results import Block, HistogramPair, Line, Raw, Result, Table
@@ -90,6 +93,70 @@ def test_addresses_in_a_table_stay_whole_in_a_narrow_terminal(monkeypatch: pytes
     render_result(Located(), as_json=False, out=out)
 
     assert address in out.getvalue()
+
+
+GATES = Table(
+    "",
+    ("", "gate", "champion", "challenger", "difference", "interval", "threshold"),
+    (("pass", "True positive rate difference by education", "0.1234", "0.2345", "+0.1111", "-0.01 to 0.2", "≤ 0.2"),),
+    ("interval", "difference", "champion"),
+)
+HISTORY = Table(
+    "",
+    ("", "time", "stage", "what", "why"),
+    (("10", "2026-11-30 15:08:34", "prod", "monitor", "NOT MEASURED: nothing was collected of credit-default 1 " * 3),),
+)
+FACTS = Table("stage prod", (), (("digest", "sha256:" + "5e305be7" * 8), ("why", "one two three " * 9)))
+
+
+@pytest.mark.parametrize("table", [GATES, HISTORY, FACTS], ids=["gates", "history", "facts"])
+def test_no_word_is_broken_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, table: Table) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = Terminal()
+
+    class Narrow(Answer):
+        def blocks(self) -> Sequence[Block]:
+            return [table, Line("rollouts there soak for 1 s, " * 5 + "then `mlops gate --stage staging` again " * 2)]
+
+    render_result(Narrow(), as_json=False, out=out)
+
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+    words = {word for row in table.rows for cell in row for word in cell.split()} - {"-0.01", "to", "+0.1111"}
+    if table is GATES:
+        # What the report says in full is left out.
+        words -= {"0.1234", *GATES.rows[0][5].split()}
+    shown = {word for line in lines for word in line.split()}
+    assert words <= shown
+    assert all(len(line) <= 80 or len(line.split()) <= 2 for line in lines)
+    assert any("`uv run mlops gate --stage staging`" in line for line in lines)
+
+
+def test_a_terminal_counts_the_seconds_in_which_nothing_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream, os.fdopen(ours, "rb", buffering=0) as terminal:
+        monkeypatch.setattr("sys.stderr", stream)
+        sign_of_life.begin(stream)
+        try:
+            seen = b""
+            while b"working" not in seen:
+                seen += terminal.read(1024)
+            say("ready")
+            while not seen.endswith(b"ready\r\n"):
+                seen += terminal.read(1024)
+        finally:
+            sign_of_life.end()
+    # The line takes the place of the count.
+    assert seen.endswith(b"\x1b[2Kready\r\n")
+
+
+def test_nothing_is_counted_outside_of_a_terminal() -> None:
+    stream = io.StringIO()
+
+    sign_of_life.begin(stream)
+
+    assert stream.getvalue() == ""
+    assert not any(thread.name == "sign of life" for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize(

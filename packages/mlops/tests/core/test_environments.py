@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.core.environments import INSTALLED_FOLDER, environments_of, install, python_of
+from mlops.core.environments import INSTALLED_FOLDER, advice_for_module, environments_of, install, python_of
 from mlops.core.errors import InputError, MachineError
 from mlops.local.emulator import start, stop
 from mlops.settings.project import load_project
@@ -131,6 +131,15 @@ def test_what_cannot_be_installed_is_refused(root: Path, key: str, conda: str, r
 
     with pytest.raises(InputError, match=reason):
         install(root, key)
+
+
+def test_a_step_without_a_module_names_the_environment_to_install(root: Path) -> None:
+    (root / "environments" / "train.conda.yml").write_text("dependencies:\n  - pip:\n      - torch==2.9.0\n")
+    log = ["Traceback (most recent call last):", "ModuleNotFoundError: No module named 'torch.nn'", "Exited with 1"]
+
+    assert "`mlops install train`" in advice_for_module(root, log)
+    assert "Add lightgbm to" in advice_for_module(root, ["ModuleNotFoundError: No module named 'lightgbm'"])
+    assert advice_for_module(root, ["ValueError: torch"]) == ""
 
 
 def test_packages_are_installed_by_pip_into_a_place_of_their_own(root: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from chromium import PATIENCE_MILLISECONDS, PROGRAM, open_tab
+from chromium import CONTRAST, PATIENCE_MILLISECONDS, PROGRAM, open_tab
 from playwright.sync_api import Page, expect
 
 from mlops.dashboard.page import render
@@ -25,30 +25,6 @@ BACKGROUNDS: dict[Literal["dark", "light"], str] = {"dark": "rgb(18, 24, 30)", "
 ROWS = "#records tbody tr"
 HOSTILE = '<img src="https://example.com/x" onerror="document.title=\'owned\'"></script><script>document.title="owned"'
 COME_BACK = "void document.dispatchEvent(new Event('visibilitychange'))"
-# The least ratio of the brightness of text to what is behind it that WCAG asks for (AA), over all texts of the page.
-CONTRAST = """(() => {
-  const part = (value) => { const c = value / 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
-  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  const parse = (text) => text.match(/[0-9.]+/g).map(Number);
-  const behind = (element) => {
-    for (let each = element; each; each = each.parentElement) {
-      const colour = parse(getComputedStyle(each).backgroundColor);
-      if (colour.length < 4 || colour[3] > 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  let least = 21;
-  for (const element of document.querySelectorAll("body *:not(script):not(noscript)")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || element.closest("svg") && element.tagName !== "text") continue;
-    const style = getComputedStyle(element);
-    const colour = parse(element.tagName === "text" ? style.fill : style.color);
-    const [one, two] = [light(colour), light(behind(element))];
-    least = Math.min(least, (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05));
-  }
-  return least;
-})()"""
-
 # Texts of charts that lie, even partly, beyond what is shown of the picture.
 CUT_OFF = """[...document.querySelectorAll("svg.chart text")].filter((text) => {
   const [card, inside] = [text.closest(".card").getBoundingClientRect(), text.getBoundingClientRect()];

@@ -15,7 +15,7 @@ import pytest
 from azure.ai.ml import MLClient
 
 from mlops.azure.workspace import connect
-from mlops.core.errors import InputError, JobFailed, RequestRefused, RolloutFailed, WorkspaceError
+from mlops.core.errors import InputError, JobFailed, RequestRefused, RolloutFailed
 from mlops.endpoint.scoring import score
 from mlops.endpoint.view import observe
 from mlops.models.data_asset import DataVersion, ensure_data
@@ -207,8 +207,10 @@ def race(client: MLClient, lifecycle: Lifecycle, trained: list[dict[str, Any]]) 
 
 
 def test_version_that_is_not_there_is_told(client: MLClient) -> None:
-    with pytest.raises(WorkspaceError, match="there is no version 99"):
+    with pytest.raises(InputError, match="there is no version 99") as refused:
         find_version(client, "credit-default", "99")
+
+    assert "There are: " in refused.value.advice
 
 
 def test_score_py_that_raises_leaves_the_traffic_where_it_is(

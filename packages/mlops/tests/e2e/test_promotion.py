@@ -200,7 +200,7 @@ def test_version_that_does_not_run_is_refused(team: Team, client: MLClient, life
     try:
         with pytest.raises(PromotionRefused, match="version 77 does not run in dev"):
             promote(team.clients, "staging", "77")
-        with pytest.raises(WorkspaceError, match="there is no version 99"):
+        with pytest.raises(InputError, match="there is no version 99"):
             promote(team.clients, "staging", "99")
     finally:
         client.models.archive("credit-default", "77")

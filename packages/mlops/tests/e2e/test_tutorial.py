@@ -1,4 +1,4 @@
-"""docs/tutorial.md, from a table to a model in prod: its commands, in their order, in a clone."""
+"""docs/tutorial.md and docs/by-hand.md, each to a model in prod: their commands, in their order, in a clone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[4]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+BY_HAND = (ROOT / "docs" / "by-hand.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PATIENCE_SECONDS = 500
 IDENTITY = {f"GIT_{role}_NAME": "a" for role in ("AUTHOR", "COMMITTER")} | {
@@ -66,3 +67,22 @@ def test_the_commands_of_the_page_lead_from_a_table_to_prod(clone: Path) -> None
     assert (stages["dev"][1].partition("/")[0], stages["dev"][4]) == ("churn-dev", "2")
     assert "decision" in said
     assert subprocess.run(["git", "status", "--porcelain"], cwd=clone, capture_output=True, check=True).stdout == b""
+
+
+def test_the_commands_by_hand_lead_to_prod(clone: Path) -> None:
+    # given a clone whose branch is main, as that of a fork
+    run(clone, "git checkout -q -B main")
+    said = ""
+    for _, text in BLOCK.findall(BY_HAND):
+        done = run(clone, text)
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        said += done.stdout
+
+    # then each stage runs the version, git releases it, and both stages were judged
+    assert "may be released to staging" in said
+    assert "may be released to prod" in said
+    assert "prod accepts it" in said
+    rows = [line.split() for line in done.stdout.splitlines()]
+    stages = {row[0]: row[4] for row in rows if row and row[0] in ("dev", "staging", "prod")}
+    assert stages == {"dev": "1", "staging": "1", "prod": "1"}
+    assert "this checkout releases" not in done.stdout

@@ -87,7 +87,7 @@ def test_what_is_wrong_in_a_file_is_one_problem_of_check(folder: Path, name: str
     ("body", "says"),
     [
         pytest.param("1 / 0", "cost raised ZeroDivisionError: division by zero; correct the function", id="raises"),
-        pytest.param("None", "cost returned None, which is no number; return a float", id="no number"),
+        pytest.param("None", "cost returned None, which is not a number; return a float", id="no number"),
     ],
 )
 def test_code_that_fails_ends_the_gates_without_a_verdict(

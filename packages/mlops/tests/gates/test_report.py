@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
@@ -34,7 +35,62 @@ def test_the_verdict_comes_first_and_then_the_table(report: Any) -> None:
 
     assert lines[0] == "## ✅ PASS: late-payers 2 may be released to staging, all 18 gates pass"
     assert "champion, version 1" in lines[2]
-    assert lines[4].startswith("|  | gate | champion | challenger | difference | interval | threshold |")
+    table = lines.index("|  | gate | champion | challenger | difference | interval | threshold |")
+    changes, nearest = lines.index("**What changes**"), lines.index("**Nearest to their bounds**")
+    assert changes < nearest < table
+
+
+def test_a_report_says_how_many_decisions_change_for_whom(world: Any, recipe: Any) -> None:
+    report = world.run(world.proposal(recipe(bias=-1.2)))
+    performance = report.evidence.performance
+    before, after = (each.task.decisions(each.answer) for each in (performance.champion, performance.challenger))
+    up, down = (sum((old, new) == pair for old, new in zip(before, after, strict=True)) for pair in ((0, 1), (1, 0)))
+    assert up > 0
+
+    sentence, *by_subgroup = report.changes
+
+    assert f"the decision changes for {up + down:,} ({100 * (up + down) / len(after):.1f} %)" in sentence
+    assert f"{up:,} from 0 to 1" in sentence
+    assert by_subgroup
+    assert by_subgroup[0].startswith("Most often for kind ")
+    assert report.document()["changes"]["changed"] == up + down
+    assert sum(each["changed"] for each in report.document()["groups"]) == up + down
+    assert sentence in html_report(report)
+
+
+def test_a_first_release_says_what_it_decides(world: Any) -> None:
+    report = world.run(replace(world.proposal(), champion=None))
+
+    decided = Counter(
+        report.evidence.performance.challenger.task.decisions(report.evidence.performance.challenger.answer)
+    )
+    assert all(f"{count:,} as {name} (" in report.changes[0] for name, count in decided.items())
+
+
+def test_the_gate_with_the_least_room_is_named_first(report: Any) -> None:
+    rooms = {each.rule.measure: each.room for each in report.verdict.outcomes if each.room is not None}
+
+    nearest = report.document()["nearest"]
+
+    assert nearest == sorted(rooms, key=rooms.__getitem__)[:3]
+    assert "% of the bound is left" in report.nearest[0]
+    # A bound of 0 is kept or broken; it has no room.
+    assert "schema_breaks" not in rooms
+
+
+def test_gates_without_a_measurement_stand_apart_and_are_no_pass(world: Any) -> None:
+    report = world.run(replace(world.proposal(), champion=None, recent=None))
+
+    assert report.promotes
+    assert report.headline.endswith("15 of 18 gates pass, 3 not measured")
+    assert report.document()["not_measured"] == ["largest_feature_drift", "score_drift", "schema_breaks"]
+    text = markdown_report(report)
+    head, table = text.split("|  | gate |")
+    assert head.count("⬜ **") == 3
+    assert "✅ | Score drift" not in table
+    page = html_report(report)
+    assert page.count('class="unmeasured"') == 3
+    assert page.count('<td class="pass">') == 15
 
 
 def test_every_part_is_there(report: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -66,6 +68,34 @@ def test_it_has_names_workflows_and_owners_of_its_own_and_releases_nothing(fork:
     assert git(fork.folder, "status", "--porcelain") == ""
 
 
+def test_azure_pipelines_has_files_for_it_as_github_has(fork: Fork) -> None:
+    folder = fork.folder / ".azuredevops"
+    own = {file.name.removeprefix("price-"): yaml.safe_load(file.read_text()) for file in folder.glob("price-*.yml")}
+
+    assert {"train.yml", "deploy.yml", "promote.yml", "monitor.yml", "gate.yml", "ci.yml"} <= own.keys()
+    for name, pipeline in own.items():
+        assert pipeline["variables"] == {"MLOPS_PROJECT": "models/price"}
+        assert pipeline["name"].startswith(f"price-{name.removesuffix('.yml')}-")
+        # What it includes is there.
+        templates = [step["template"] for step in nodes(pipeline) if "template" in step]
+        assert all((folder / template).is_file() for template in templates)
+    paths = own["train.yml"]["trigger"]["paths"]["include"]
+    assert paths
+    assert all(path.startswith("models/price/") for path in paths)
+    assert own["deploy.yml"]["trigger"]["paths"]["include"] == ["models/price/releases/*.yml"]
+    assert [stage["stage"] for stage in own["gate.yml"]["stages"]] == ["gate"]
+    scripts = [step["script"] for step in nodes(own["ci.yml"]) if "script" in step]
+    assert "uv run --directory models/price pytest" in scripts
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in a document."""
+    if isinstance(value, dict):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes(each)
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "sentence"),
     [
@@ -78,9 +108,10 @@ def test_it_has_names_workflows_and_owners_of_its_own_and_releases_nothing(fork:
         ),
         ("models/price/schema.yml", "type: integer", "type: intger", "models/price/"),
         (".github/workflows/price-train.yml", "models/price/data/**", "data/**", "differs from what the file"),
+        (".azuredevops/price-train.yml", "models/price/data", "data", "differs from what the file"),
         ("models/price/environments/versions.lock.yml", "2.0.0: sha256:", "2.0.0: sha256:0", "other content than in"),
     ],
-    ids=["a model's name", "an endpoint", "its schema", "its workflow", "its environment"],
+    ids=["a model's name", "an endpoint", "its schema", "its workflow", "its pipeline", "its environment"],
 )
 def test_what_is_wrong_with_it_is_found_at_the_top(fork: Fork, file: str, old: str, new: str, sentence: str) -> None:
     path = fork.folder / file
@@ -100,7 +131,7 @@ def test_what_is_wrong_with_it_is_found_at_the_top(fork: Fork, file: str, old: s
     ("words", "sentence"),
     [
         (["--into", "models/price", "--target", "price"], "models/price exists"),
-        (["--into", "price", "--target", "price"], "price is no folder for a further model"),
+        (["--into", "price", "--target", "price"], "price is not a folder for a further model"),
         (["--into", "models/other", "--target", "nowhere"], "nowhere"),
     ],
     ids=["a folder that exists", "a folder elsewhere", "a target that is absent"],

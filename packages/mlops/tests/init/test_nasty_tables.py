@@ -126,7 +126,7 @@ ONE_COLUMN: Mapping[str, tuple[Table, str]] = {
         column("01/02/2024", "03/04/2024"),
         "x: ignored: ambiguous dates; 2024-02-01; '01/02/2024' may be",
     ),
-    "no date": (column("2024-01-31", "2024-02-31"), "'2024-02-31' is no valid date; correct it, or leave it empty"),
+    "no date": (column("2024-01-31", "2024-02-31"), "'2024-02-31' is not a valid date; correct it, or leave it empty"),
     "most are dates": (
         column(*[f"2024-01-{1 + row:02}" for row in range(30)], "soon"),
         "most values are dates, but not 'soon'; correct such values",

@@ -12,8 +12,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mlops.commands.models import explain_command
 from mlops.core.errors import InputError, JobFailed
-from mlops.models.explanation import MAX_ROWS, draw_background, explain_rows
+from mlops.models.explanation import MAX_ROWS, draw_background, explain_rows, typical_rows, written_values
 from model_package.package import package_digest, read_baseline, read_schema
+from model_package.rows.encoding import encode
+from model_package.rows.requests import read_request
+from model_package.rows.rules import RowRules
+from model_package.runtime import Scorer
+from model_package.schema import TIMESTAMP, Feature, Schema
 
 WEIGHTS = (0.05, -1.2, 0.4)
 ROW = {"age": 70, "income": 0.2, "kind": 2}
@@ -74,6 +79,23 @@ def test_background_follows_the_training_distribution(package: Path) -> None:
     assert (age <= 40).mean() == pytest.approx(0.75, abs=0.02)
     assert (income <= 1).mean() == pytest.approx(0.5, abs=0.01)
     assert (kind == 2).mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_explanations_start_from_the_average_of_training(package: Path) -> None:
+    # given training rows whose features hang together: drawn one by one they are answered otherwise
+    probability = {"edges": [0.0, 0.25, 0.5, 0.75, 1.0], "counts": [30, 30, 20, 20], **MOMENTS}
+    (package / "baseline.json").write_text(json.dumps(BASELINE | {"probability": probability}))
+    scorer, baseline = Scorer.open(package), read_baseline(package)
+
+    def answers(values: Any) -> Any:
+        return scorer.score(encode(values, [], scorer.schema))
+
+    rows = typical_rows(scorer, baseline, 400, np.random.default_rng(7))
+
+    shares = np.histogram(answers(rows), probability["edges"])[0] / len(rows)
+    assert shares == pytest.approx([0.3, 0.3, 0.2, 0.2], abs=0.01)
+    drawn = draw_background(scorer.schema, baseline, 400, np.random.default_rng(7))
+    assert answers(drawn).mean() - answers(rows).mean() > 0.1
 
 
 def test_row_is_explained_by_what_adds_most(package: Path) -> None:
@@ -158,3 +180,13 @@ def test_command_explains_a_folder_without_azure(package: Path, tmp_path: Path) 
 
     assert done.exception is None
     assert json.loads(done.stdout)["rows"][0]["contributions"][0]["feature"] == "income"
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"), [("2026-03-04", "2026-03-04"), ("2026-03-04T10:30:00", "2026-03-04T10:30:00")]
+)
+def test_a_date_is_shown_as_a_date(sent: str, shown: str) -> None:
+    schema = Schema(identifier="id", target="late", features=(Feature("last_call", type=TIMESTAMP),), slices=())
+    rows = read_request(body({"last_call": sent}), RowRules(schema), 1)
+
+    assert dict(written_values(rows, schema)) == {"last_call": shown}

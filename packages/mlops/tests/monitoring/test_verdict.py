@@ -97,11 +97,22 @@ def test_an_alarm_is_sure_of_the_bad(rules: MonitorFile, low: float, high: float
     assert verdict.state == ("drift" if outcome == "fail" else "healthy")
 
 
-def test_a_silent_window_is_quiet_in_dev_and_bad_quality_in_prod(rules: MonitorFile) -> None:
-    nothing = nothing_collected()
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_a_window_without_rows_is_not_measured_and_nothing_in_it_passes(rules: MonitorFile, stage: str) -> None:
+    verdict = judge_window(rules, stage, nothing_collected(), FINE_SERVICE)
 
-    assert judge_window(rules, "dev", nothing, FINE_SERVICE).state == "quiet"
-    assert judge_window(rules, "prod", nothing, FINE_SERVICE).state == "quality"
+    assert verdict.state == "not measured"
+    assert not verdict.retrain
+    passed = {each.rule.measure for each in verdict.outcomes if each.outcome == "pass"}
+    assert passed == set(FINE_SERVICE)
+    # Where callers are required, their absence is still named.
+    assert [each.rule.measure for each in verdict.broken] == (["rows"] if stage == "prod" else [])
+
+
+def test_a_service_that_fails_is_no_window_without_rows(rules: MonitorFile) -> None:
+    verdict = judge_window(rules, "prod", nothing_collected(), FINE_SERVICE | {"failure_share": Measure(1.0)})
+
+    assert verdict.state == "service"
 
 
 def test_a_measure_that_the_job_did_not_take_is_no_pass(rules: MonitorFile) -> None:
@@ -114,9 +125,12 @@ def test_a_measure_that_the_job_did_not_take_is_no_pass(rules: MonitorFile) -> N
     assert not verdict.retrain
 
 
-def test_each_state_has_an_exit_code_and_only_fine_ones_are_zero() -> None:
-    assert {state for state, code in EXIT_CODES.items() if code == 0} == {"healthy", "quiet"}
-    assert len(set(EXIT_CODES.values())) == len(EXIT_CODES) - 1
+def test_each_state_has_an_exit_code_and_only_a_healthy_one_is_zero() -> None:
+    assert {state for state, code in EXIT_CODES.items() if code == 0} == {"healthy"}
+    assert len(set(EXIT_CODES.values())) == len(EXIT_CODES)
+    table = (ROOT / "docs/exit-codes.md").read_text(encoding="utf-8")
+    for code in set(EXIT_CODES.values()) - {0}:
+        assert f"| {code} | `mlops monitor` |" in table
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import yaml
 
 from mlops.core.errors import InputError
 from mlops.core.git import Repository
+from mlops.core.results import Line
 from mlops.endpoint.view import READY, Deployment, View
 from mlops.promotion.release_changes import PlanResult, plan
 from mlops.promotion.stage_state import StageState
@@ -219,3 +220,20 @@ def test_a_manifest_that_is_not_text_hides_no_other(folder: Path) -> None:
     assert [each.stage for each in result.changes] == ["prod"]
     assert result.problems == ("releases/staging.yml:1: the manifest is not UTF-8 text; restore it from git",)
     assert result.exit_code == 3
+
+
+def test_the_rules_that_change_are_named(folder: Path) -> None:
+    gates = folder / "releases" / "gates.yml"
+    gates.write_text(gates.read_text().replace("min: 0.74, max_drop: 0.01", "min: 0.7, max_drop: 0.01"))
+    edit(folder, "prod", "soak_seconds: 10", "soak_seconds: 20")
+    commit(folder)
+
+    planned = plan(Repository(folder), "HEAD~1")
+
+    assert planned.rule_changes == (
+        "releases/gates.yml: rules.roc_auc.stages.staging.min 0.74 → 0.7",
+        "releases/gates.yml: rules.roc_auc.stages.prod.min 0.74 → 0.7",
+    )
+    assert planned.document()["rule_changes"] == list(planned.rule_changes)
+    said = [block.text for block in planned.blocks() if isinstance(block, Line)]
+    assert "  releases/gates.yml: rules.roc_auc.stages.prod.min 0.74 → 0.7" in said

@@ -306,3 +306,12 @@ def test_traffic_never_goes_to_what_is_not_healthy(verdicts: list[Verdict | None
         # then it never gets a request
         assert not world.view.traffic.get("green")
         assert not world.view.mirror.get("green")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "timing"), [(Verdict(Outcome.breached, "slow", is_timing=True), True), (BREACHED, False)]
+)
+def test_a_rollback_says_whether_a_figure_of_time_decided(verdict: Verdict, *, timing: bool) -> None:
+    action = next_action(both("traffic-10"), PLAN, Evidence(service=verdict), NOW)
+    assert isinstance(action, RollBack)
+    assert action.is_timing is timing

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from datetime import UTC, datetime
@@ -16,8 +19,11 @@ from threading import Thread
 import pytest
 
 from azureml_emulator.security.certificates import ensure_certificates
+from azureml_emulator.testing import PATIENCE_SECONDS
+from mlops.core.errors import RolloutFailed
+from mlops.core.programs import MachineLoad
 from mlops.endpoint.client import Address
-from mlops.rollout.load import REQUEST_TIMEOUT_SECONDS, GoldenLoad
+from mlops.rollout.load import REQUEST_TIMEOUT_SECONDS, GoldenLoad, inconclusive
 
 STOPPED_TIMES = 100
 LONGEST_SECONDS = 0.03
@@ -99,3 +105,54 @@ def test_callers_of_an_endpoint_that_says_nothing_stop_before_their_requests_tim
 
         assert time.monotonic() - began < REQUEST_TIMEOUT_SECONDS / 2
         assert not load.observation().requests
+
+
+@pytest.fixture
+def spinning(tmp_path: Path) -> Generator[int]:
+    """Processes of the program `spinner` that want more processors than there are; their number."""
+    program = tmp_path / "spinner"
+    program.symlink_to(Path(sys.executable).resolve())
+    count = 8 * (os.cpu_count() or 1)
+    spinners = [subprocess.Popen([program, "-S", "-c", "while True: pass"]) for _ in range(count)]
+    yield count
+    for each in spinners:
+        each.kill()
+        each.wait()
+
+
+@pytest.mark.long
+def test_a_busy_machine_is_said_with_what_keeps_it_busy(address: Address, spinning: int) -> None:
+    # given callers on a machine that has too little time for them
+    load = GoldenLoad(address, "blue", [b"{}"], requests_per_second=20, sample=20)
+    load.start()
+    time.sleep(4)
+    load.stop()
+    # then they know that they are late, on top of what they measure
+    assert load.late_milliseconds > 0
+    # and a failure by a figure of time is inconclusive, and names the programs
+    failure = RolloutFailed("p95 latency 177 ms is over 150 ms")
+    told = inconclusive(failure, MachineLoad(float(spinning), os.cpu_count() or 1), "mlops deploy --stage dev")
+    assert told.exit_code == 13
+    assert "no fault of the model" in told.message
+    assert f"load {spinning}.0 on" in told.message
+    assert "Run `mlops deploy --stage dev` again" in told.advice
+    assert any(f": spinner ({spinning} processes)" in line for line in told.details), told.details
+
+
+def test_a_sample_that_shows_nothing_is_forgotten(address: Address) -> None:
+    load = GoldenLoad(address, "blue", [b"{}"], requests_per_second=200, sample=10)
+    load.start()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not load.observation().requests and time.monotonic() < deadline:
+        time.sleep(0.01)
+    load.stop()
+    assert load.observation().requests
+    load.begin_again()
+    assert (load.observation().requests, load.late_milliseconds, load.seconds < 1) == (0, 0.0, True)
+
+
+@pytest.mark.parametrize(
+    ("average", "cores", "busy"), [(3.9, 2, False), (4.0, 2, True), (13.0, 2, True), (13.0, 16, False)]
+)
+def test_a_machine_is_busy_with_twice_as_much_to_do_as_it_has_cores(average: float, cores: int, *, busy: bool) -> None:
+    assert MachineLoad(average, cores).is_busy is busy

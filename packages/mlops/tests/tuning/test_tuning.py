@@ -17,6 +17,7 @@ from mlops.settings.project import load_project
 from mlops.training.submission import Order
 from mlops.tuning.report import Comparison, Trial, importance, write_report
 from mlops.tuning.run import objective, tuning_job, with_parameters
+from model_package.reports.pages import Fact
 
 ROOT = Path(__file__).parents[4]
 TRAIN = (ROOT / "pipelines" / "train.yml").read_text()
@@ -134,11 +135,15 @@ def test_importance_tells_the_parameter_that_decides_from_one_that_does_not() ->
 
 @pytest.mark.parametrize("scores", [[0.4, 0.9, None, 0.6, 0.5, 0.55], [0.5], [None]], ids=["many", "one", "none"])
 def test_the_report_is_one_page_with_its_pictures(tmp_path: Path, scores: list[float | None]) -> None:
-    page = write_report(tmp_path / "report.html", found(scores), "job-1").read_text()
+    page = write_report(
+        tmp_path / "report.html", found(scores), [Fact("job", "job-1", "https://example.com/job-1")]
+    ).read_text()
 
     assert page.count("<svg") == 3
     assert "Parallel coordinates" in page
-    assert not re.search(r"(?:src|href)=\"(?!#|data:)", page)
+    assert '<dt>job</dt><dd><a href="https://example.com/job-1">job-1</a></dd>' in page
+    assert not re.search(r"src=\"(?!#|data:)", page)
+    assert 'href="report.html"' in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ IDENTITIES = (
     *(f"infra-{stage}" for stage in STAGES),
 )
 System = Literal["github", "azure"]
-# Records its arguments and variables; then fails, or sets outputs for the system that runs it.
+# Records its arguments and variables; then fails, or sets outputs for the system that runs it. As `pulumi` it also
+# saves plans, and records the plan that it is given.
 FAKE_PROGRAM = """#!{python} -IS
 import json, os, pathlib, sys
 folder = pathlib.Path({folder!r})
@@ -51,6 +52,13 @@ words = [{name!r}, *sys.argv[1:]]
 names = ("AZURE_CLIENT_ID", "AZURESUBSCRIPTION_CLIENT_ID", "GH_TOKEN", "AZURE_DEVOPS_EXT_PAT", "STACK")
 names += ("MLOPS_FRESH", "MLOPS_PROJECT")
 variables = {{name: os.environ[name] for name in names if os.environ.get(name)}}
+if "--plan" in words:
+    plan = pathlib.Path(words[words.index("--plan") + 1])
+    where = pathlib.Path(words[words.index("--cwd") + 1])
+    variables["plan"] = (where / plan).read_text()
+if "--save-plan" in words:
+    where = pathlib.Path(words[words.index("--cwd") + 1])
+    (where / words[words.index("--save-plan") + 1]).write_text("plan of " + os.environ["STACK"])
 with (folder / "calls.jsonl").open("a") as calls:
     calls.write(json.dumps({{"words": words, "variables": variables}}) + chr(10))
 answers = json.loads((folder / "answers.json").read_text())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from workflow_replay.approvals import approvals
+from workflow_replay.approvals import Approval, ApprovalRequest, approvals
 from workflow_replay.events import Dispatch, Event, Manual, PullRequest, Push, Schedule
 from workflow_replay.result import Run
 
@@ -193,8 +193,46 @@ def test_changed_infrastructure_stacks_are_updated_in_order(harness: Harness, sy
 
     succeeded(harness.replay(system, "infra", pushed(harness, "infra/a.py")))
 
-    up = [call.variables["STACK"] for call in harness.calls() if "pulumi up" in call.text]
+    calls = [call for call in harness.calls() if call.words[0] == "pulumi"]
+    up = [call.variables["STACK"] for call in calls if "pulumi up" in call.text]
     assert up == ["shared", "staging"]
+    # and each with the plan that was saved for it, after the one before it
+    done = [(call.words[1], call.variables["STACK"]) for call in calls if call.words[1] in ("preview", "up")]
+    assert done == [("preview", "shared"), ("up", "shared"), ("preview", "staging"), ("up", "staging")]
+    plans = [call.variables["plan"] for call in calls if "--plan" in call.words]
+    assert plans == ["plan of shared", "plan of staging"]
+
+
+@both_systems
+def test_a_stack_is_approved_after_its_plan_is_saved(harness: Harness, system: System) -> None:
+    harness.answer({"mlops preview": {"outputs": dict.fromkeys(("shared", "dev", "staging", "prod"), "true")}})
+    asked: list[list[str]] = []
+
+    def refuse_prod(request: ApprovalRequest) -> Approval:
+        if request.environment != "infra-prod":
+            return Approval(approved=True)
+        asked.append([call.variables["STACK"] for call in harness.calls() if "--save-plan" in call.words])
+        return Approval(approved=False)
+
+    replace(harness, approvals=refuse_prod).replay(system, "infra", pushed(harness, "infra/a.py"))
+
+    assert asked == [["shared", "dev", "staging", "prod"]]
+    up = [call.variables["STACK"] for call in harness.calls() if "pulumi up" in call.text]
+    assert up == ["shared", "dev", "staging"]
+
+
+@both_systems
+@pytest.mark.parametrize("failing", ["-m quota --stack shared", "--save-plan"], ids=["quota", "plan"])
+def test_a_stack_without_a_plan_is_not_brought_up_nor_the_next(harness: Harness, system: System, failing: str) -> None:
+    harness.answer({
+        "mlops preview": {"outputs": {"shared": "true", "dev": "true"}},
+        failing: {"code": 1},
+    })  # fmt: skip
+
+    assert harness.replay(system, "infra", pushed(harness, "infra/a.py")).conclusion == "failure"
+
+    assert not [call for call in harness.calls() if "pulumi up" in call.text]
+    assert {call.variables["STACK"] for call in harness.calls() if "--save-plan" in call.words} == {"shared"}
 
 
 @both_systems

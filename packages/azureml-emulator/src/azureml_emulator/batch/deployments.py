@@ -87,8 +87,9 @@ class BatchDeployments(Behaviour):
 
     def _check_parts(self, properties: dict[str, Any], scope: Scope) -> None:
         """Refuse a deployment whose model, code, environment or compute does not exist."""
-        reference = (properties.get("model") or {}).get("assetId")
-        if not reference:
+        model = properties.get("model") or {}
+        reference = model.get("assetId") if isinstance(model, dict) else None
+        if not isinstance(reference, str) or not reference:
             raise BadRequest("The deployment names no model.", target="model")
         model = self._locator.asset(reference, "models", scope)
         code = properties.get("codeConfiguration")

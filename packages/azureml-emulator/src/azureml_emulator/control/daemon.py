@@ -28,6 +28,7 @@ from azureml_emulator.control.ready_file import (
 )
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.settings import Settings
+from azureml_emulator.processes.disk_space import is_full
 from azureml_emulator.processes.process_identity import process_start_time
 from azureml_emulator.security.secret_keys import read_secret_keys
 from azureml_emulator.security.tokens import Tokens
@@ -203,6 +204,11 @@ def _wait_ready(settings: Settings, process: subprocess.Popen[bytes], log_begin:
         tail = stream.read().decode(errors="replace").strip().splitlines()[-_LOG_TAIL_LINES:]
     if process.returncode == REFUSED and tail:
         raise DaemonError(f"The emulator did not start. {tail[-1]}")
+    if is_full(settings.state):
+        raise DaemonError(
+            f"The emulator did not start, because there is no room left on the disk of {settings.state}. "
+            "Free some space there, or choose another folder with --state."
+        )
     raise DaemonError("The emulator did not start:\n" + "\n".join(tail) + f"\nIts log: {log}")
 
 

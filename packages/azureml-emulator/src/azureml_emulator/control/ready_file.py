@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 
@@ -22,6 +23,8 @@ REFUSED = 3
 ALREADY_RUNNING = 4
 _FILE_MODE = 0o600
 _LOCK = "lock"
+_PORT = re.compile(rb"[1-9][0-9]{0,4}")
+_LAST_PORT = 65535
 
 
 class ReadyRecord(BaseModel):
@@ -127,12 +130,12 @@ class LastPort:
         self._file = state / "port"
 
     def read(self) -> int:
-        """The last port, or 0."""
+        """The last port; 0 for none, and for a file that has something else."""
         try:
-            text = self._file.read_text().strip()
-        except FileNotFoundError:
+            text = self._file.read_bytes().strip()
+        except OSError:
             return 0
-        return int(text) if text.isdigit() else 0
+        return int(text) if _PORT.fullmatch(text) and int(text) <= _LAST_PORT else 0
 
     def write(self, port: int) -> None:
         """Remember the port."""

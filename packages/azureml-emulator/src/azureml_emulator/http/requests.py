@@ -23,6 +23,8 @@ _INSTEAD = {
     "indexes": "Indexes are built on Azure: keep the files of an index as a data asset.",
     "capabilityhosts": "Agents are on Azure only.",
 }
+# Documents of pipelines with nested pipelines have some twenty levels.
+_MAX_DEPTH = 100
 _FRONT_DOOR = "/mferp/managementfrontend"
 
 
@@ -44,9 +46,37 @@ async def json_body(request: Request) -> dict[str, Any]:
 async def json_value(request: Request) -> Any:
     """The request body as any JSON value. Raises BadRequest."""
     try:
-        return json.loads(await request.body())
+        return read_json(await request.body())
     except ValueError as error:
         raise BadRequest(f"The request body is not valid JSON: {error}", code="InvalidRequestContent") from error
+
+
+def read_json(raw: bytes) -> Any:
+    """Any JSON value that can be stored and sent again.
+
+    Raises ValueError for anything else: infinite numbers, half characters, and nesting that no document has.
+    """
+    try:
+        value = json.loads(raw, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if b"\\u" in raw:
+        # Raises UnicodeEncodeError, a ValueError, for one half of a pair of surrogates.
+        json.dumps(value, ensure_ascii=False).encode()
+    _check_depth(value, _MAX_DEPTH)
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if not left:
+        raise ValueError(f"it is nested more than {_MAX_DEPTH} deep")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(inner, dict | list):
+            _check_depth(inner, left - 1)
 
 
 def unknown_route(request: Request) -> NotModelled:

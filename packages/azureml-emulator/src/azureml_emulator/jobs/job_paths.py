@@ -36,6 +36,11 @@ class JobPaths:
         self._artifacts = artifacts
         self._jobs = jobs
 
+    @property
+    def state(self) -> Path:
+        """The folder of everything that the emulator keeps."""
+        return self._blobs.root.parent
+
     def artifacts(self, scope: Scope, job: str) -> Path:
         """The folder of a job's logs and artifacts."""
         return self._artifacts.of_job(scope, job)

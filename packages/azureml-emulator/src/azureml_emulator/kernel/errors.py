@@ -12,13 +12,18 @@
     ├── TooLarge 413            a body over the limit
     ├── RangeNotSatisfiable 416 a range past the end
     ├── NotModelled 501         a route or a feature that the emulator does not have
-    └── Unavailable 503         what is asked for is not running
+    ├── Unavailable 503         what is asked for is not running
+    └── DiskFull 507            what the request writes does not fit on the disk
 
 Knows no HTTP framework: `http/` turns these into responses.
 """
 
 from __future__ import annotations
 
+import errno
+import re
+import shutil
+from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -117,6 +122,34 @@ class Unavailable(EmulatorError):
 
     status = 503
     code = "ServiceUnavailable"
+
+
+class DiskFull(EmulatorError):
+    """There is no room for what the request writes."""
+
+    status = 507
+    code = "InsufficientStorage"
+
+
+# No room, no room for this user, and a file larger than this process may write.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NUMBER = re.compile(r"\[Errno (\d+)\]")
+
+
+def disk_full(error: BaseException, folder: Path) -> DiskFull | None:
+    """The error of a failed write that says that there is no room in `folder`; None when the write failed otherwise."""
+    if not isinstance(error, OSError):
+        return None
+    # Copies of folders fail with the texts of several errors.
+    numbers = (
+        {int(number) for number in _NUMBER.findall(str(error))} if isinstance(error, shutil.Error) else {error.errno}
+    )
+    if not numbers & _NO_ROOM:
+        return None
+    return DiskFull(
+        f"There is no room left on the disk of {folder}: what was written does not fit. Nothing was stored. "
+        "Free some space there and send the request again."
+    )
 
 
 def error_document(error: EmulatorError) -> dict[str, Any]:

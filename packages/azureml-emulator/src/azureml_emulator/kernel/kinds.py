@@ -13,13 +13,13 @@ from typing import Any, Literal
 from azureml_emulator.kernel import service_fields
 from azureml_emulator.kernel.errors import BadRequest
 
-_SCOPE_NAME = r"^[a-zA-Z0-9][\w-]{1,32}$"
+_SCOPE_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_-]{1,32}$"
 _ASSET_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$"
 _ENDPOINT_NAME = r"^[a-zA-Z](?:[a-zA-Z0-9-]{1,30}[a-zA-Z0-9])$"
 _COMPUTE_NAME = r"^[a-zA-Z][a-zA-Z0-9-]{0,30}[a-zA-Z0-9]$"
 _CONNECTION_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_-]{2,63}$"
 _DATASTORE_NAME = r"^[a-zA-Z0-9_]{1,255}$"
-_JOB_NAME = r"^[a-zA-Z0-9][\w-]{0,254}$"
+_JOB_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}$"
 _WORKSPACES = ("workspaces",)
 _ANY_SCOPE = ("workspaces", "registries")
 
@@ -69,7 +69,8 @@ class Kind:
 
     def check_name(self, name: str) -> None:
         """Raise BadRequest when the name breaks the kind's pattern."""
-        if not re.match(self.name_pattern, name):
+        # Not `match`: `$` also matches before a line break at the end.
+        if not re.fullmatch(self.name_pattern, name):
             raise BadRequest(
                 f"The name '{name}' is not valid for {self.path}: it must match {self.name_pattern}.",
                 code="UserError",

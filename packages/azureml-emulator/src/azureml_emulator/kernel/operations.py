@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import EmulatorError, error_document
+from azureml_emulator.kernel.errors import EmulatorError, disk_full, error_document
 from azureml_emulator.kernel.store import Store
 
 Status = Literal["InProgress", "Succeeded", "Failed", "Canceled"]
 _TOPIC = "operation"
 _INTERRUPTED = "The emulator stopped during this operation. Send the request again."
+_UNSTORED = "The operation has ended, but there was no room on the disk to store how. Send the request again."
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,11 @@ class Operations:
     def get(self, identifier: str) -> Operation | None:
         """The operation with this id, or None."""
         value = self._store.record(_TOPIC, identifier)
-        return Operation(**value) if value else None
+        operation = Operation(**value) if value else None
+        if operation is not None and operation.status == "InProgress" and identifier not in self._tasks:
+            # Its end could not be stored.
+            return replace(operation, status="Failed", ended=operation.started, code="Interrupted", message=_UNSTORED)
+        return operation
 
     async def settle(self, operation: Operation, seconds: float) -> Operation:
         """Wait at most `seconds` for the end. Returns the operation as it is then."""
@@ -84,8 +89,11 @@ class Operations:
             raise
         except Exception as error:
             # A bug of the emulator must reach the caller as a failed operation instead of a poll that never ends.
-            self._end(operation, "Failed", "InternalServerError", f"{type(error).__name__}: {error}")
-            raise
+            full = disk_full(error, self._store.folder)
+            if full is None:
+                self._end(operation, "Failed", "InternalServerError", f"{type(error).__name__}: {error}")
+                raise
+            self._end(operation, "Failed", full.error_code, full.message)
         else:
             self._end(operation, "Succeeded")
         finally:

@@ -14,6 +14,35 @@ LOOPBACK = "127.0.0.1"
 AUTHORITY_FILE = "authority.pem"
 
 
+class ConnectionLimits(BaseModel):
+    """For how many seconds the peer of a connection may stall before it is closed.
+
+    `idle_seconds` is for the time before and between requests, `header_seconds` for all headers of a request,
+    `transfer_seconds` for a body of which less than `bytes_per_second` arrives, and for a response of which the peer
+    reads nothing. TLS handshakes have the limit of the event loop, a minute.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    idle_seconds: float = Field(default=75.0, gt=0)
+    header_seconds: float = Field(default=30.0, gt=0)
+    transfer_seconds: float = Field(default=60.0, gt=0)
+    bytes_per_second: float = Field(default=240.0, gt=0)
+
+
+class FileLimits(BaseModel):
+    """How large the files may become that grow while nobody looks, in bytes.
+
+    `log_bytes` is for each log of the emulator, of a deployment and of a job: beyond it, the oldest half is dropped.
+    `collected_bytes` is for the data that one deployment collects: beyond it, the oldest files are deleted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    log_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    collected_bytes: int = Field(default=2 * 1024 * 1024 * 1024, ge=1024)
+
+
 class Settings(BaseModel):
     """The settings of one emulator.
 
@@ -25,9 +54,10 @@ class Settings(BaseModel):
     an endpoint or on one of its deployments while another runs anywhere in the endpoint; "by_resource" only while
     another runs on the same resource. `environments` maps the names of registered environments, or those in
     conda files, to the Python interpreters that their steps run in; steps of any other run in the emulator's.
-    `computes` are clusters that every workspace has beside the default one. `images` maps the names of container images
-    to the Dockerfiles that they were built from, or the folders of these. `open_container_ports` lets custom containers
-    listen where any local user reaches them, on machines that cannot give them a network of their own.
+    `computes` are clusters that every workspace has beside the default one. `connections` and `files` are limits.
+    `images` maps the names of container images to the Dockerfiles that they were built from, or the folders of these.
+    `open_container_ports` lets custom containers listen where any local user reaches them, on machines that cannot
+    give them a network of their own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,12 +72,14 @@ class Settings(BaseModel):
     parallel_steps: int = Field(default=max(2, os.cpu_count() or 2), ge=1, le=64)
     location: str = Field(default="eastus", pattern=r"^[a-z0-9]+$")
     subscription: str = Field(default="00000000-0000-0000-0000-000000000000", pattern=r"^[0-9a-fA-F-]{36}$")
-    resource_group: str = Field(default="emulator", pattern=r"^[\w().-]{1,90}$")
-    workspace: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
-    registry: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][\w-]{1,32}$")
+    resource_group: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9_().-]{1,90}$")
+    workspace: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{1,32}$")
+    registry: str = Field(default="emulator", pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{1,32}$")
     record: Path | None = None
     environments: dict[str, Path] = Field(default_factory=dict)
     computes: tuple[str, ...] = ()
+    connections: ConnectionLimits = ConnectionLimits()
+    files: FileLimits = FileLimits()
     images: dict[str, Path] = Field(default_factory=dict)
     open_container_ports: bool = False
 

@@ -6,9 +6,11 @@ WAL mode, so that committed writes survive a kill -9.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,6 +36,9 @@ CREATE TABLE IF NOT EXISTS records (
 """
 
 _SOUND = "ok"
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
+# Room for the ends of jobs and operations on a disk that they have filled.
+_RESERVE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,33 @@ class Store:
             raise StoreDamaged(f"{file} cannot be read: {error}.") from error
         if found != _SOUND:
             raise StoreDamaged(f"{file} is damaged: {' '.join(found.split())}.")
+        self.folder = file.parent
+        self._reserve = file.with_suffix(".reserve")
+        self._keep_reserve()
         self._watchers: list[Watcher] = []
+
+    def _write(self, statement: str, values: tuple[str, ...] = ()) -> None:
+        """Execute a statement that writes, with the reserve if it must. Raises OSError when the disk is full."""
+        within = self._connection.in_transaction
+        for attempt in range(2):
+            try:
+                self._connection.execute(statement, values)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode not in _FULL:
+                    raise
+                if attempt or self._connection.in_transaction != within:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from error
+                self._reserve.unlink(missing_ok=True)
+            else:
+                return
+
+    def _keep_reserve(self) -> None:
+        """At start: occupy the reserve, where there is room for it."""
+        try:
+            if not self._reserve.exists():
+                self._reserve.write_bytes(bytes(_RESERVE_BYTES))
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
 
     def watch(self, watcher: Watcher) -> None:
         """Call `watcher` with each changed resource, before and after, inside the transaction that changes it."""
@@ -108,14 +139,16 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Apply all writes of the block, or none. Must not span an await."""
+        """Apply all writes of the block, or none. Must not span an await. Raises OSError when the disk is full."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._write("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            # A full disk has rolled it back already.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
 
     def put(self, resource: Resource) -> Resource:
         """Insert or replace by key; an existing resource keeps its sequence."""
@@ -127,7 +160,7 @@ class Store:
         return stored
 
     def _put(self, resource: Resource) -> Resource:
-        self._connection.execute(
+        self._write(
             "INSERT INTO resources (key, kind, parent, document, internal) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (key) DO UPDATE SET document = excluded.document, internal = excluded.internal",
             (
@@ -160,11 +193,19 @@ class Store:
         rows = self._connection.execute(f"{_SELECT} WHERE kind = ? ORDER BY sequence", (kind.lower(),))
         return [_resource(row) for row in rows]
 
+    def mentioning(self, kinds: Sequence[str], text: str) -> list[Resource]:
+        """All resources of these kinds whose documents have a text in lower case somewhere, oldest first."""
+        places = ", ".join("?" for _ in kinds)
+        rows = self._connection.execute(
+            f"{_SELECT} WHERE kind IN ({places}) AND instr(lower(document), ?) ORDER BY sequence", (*kinds, text)
+        )
+        return [_resource(row) for row in rows]
+
     def delete(self, key: str) -> None:
         """Delete a resource and everything below it."""
         lower = key.lower()
         below = lower.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "/%"
-        self._connection.execute("DELETE FROM resources WHERE key = ? OR key LIKE ? ESCAPE '\\'", (lower, below))
+        self._write("DELETE FROM resources WHERE key = ? OR key LIKE ? ESCAPE '\\'", (lower, below))
 
     def record(self, topic: str, key: str) -> dict[str, Any] | None:
         """A small record, or None."""
@@ -178,14 +219,14 @@ class Store:
 
     def put_record(self, topic: str, key: str, value: dict[str, Any]) -> None:
         """Insert or replace a small record."""
-        self._connection.execute(
+        self._write(
             "INSERT OR REPLACE INTO records (topic, key, value) VALUES (?, ?, ?)",
             (topic, key, json.dumps(value)),
         )
 
     def delete_record(self, topic: str, key: str) -> None:
         """Delete a small record; no error when there is none."""
-        self._connection.execute("DELETE FROM records WHERE topic = ? AND key = ?", (topic, key))
+        self._write("DELETE FROM records WHERE topic = ? AND key = ?", (topic, key))
 
 
 _SELECT = "SELECT key, kind, parent, document, internal, sequence FROM resources"

@@ -134,7 +134,7 @@ class ForkServer:
                 # It was reported as started, and cancelled before this could go on.
                 signal_group(started.result(), signal.SIGKILL)
             raise
-        self._processes.remember(identifier, pid)
+        self._processes.remember(identifier, pid, log)
         return ForkedProcess(identifier, pid, ended, self._processes)
 
     async def idle(self) -> None:

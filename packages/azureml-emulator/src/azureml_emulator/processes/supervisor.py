@@ -61,6 +61,8 @@ class Processes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._watchdog = Watchdog()
+        self._logs: dict[str, Path] = {}
+        self._ended_logs: list[Path] = []
 
     async def spawn(
         self,
@@ -83,19 +85,27 @@ class Processes:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.remember(identifier, process.pid)
+        self.remember(identifier, process.pid, log)
         return RunningProcess(identifier, process, self)
 
-    def remember(self, identifier: str, pid: int) -> None:
-        """Record a running process, so that it can be killed when this one no longer can."""
+    def remember(self, identifier: str, pid: int, log: Path) -> None:
+        """Record a running process and its log, so that it can be killed when this one no longer can."""
+        self._logs[identifier] = log
         start_time = process_start_time(pid)
         self._watchdog.started(pid, start_time)
         self._store.put_record(_TOPIC, identifier, {"pid": pid, "start_time": start_time})
 
     def forget(self, identifier: str, pid: int) -> None:
         """Remove the record of a process that has ended."""
+        if log := self._logs.pop(identifier, None):
+            self._ended_logs.append(log)
         self._watchdog.ended(pid)
         self._store.delete_record(_TOPIC, identifier)
+
+    def growing_logs(self) -> list[Path]:
+        """The logs that may have grown since the last call."""
+        ended, self._ended_logs = self._ended_logs, []
+        return [*self._logs.values(), *ended]
 
     def close(self) -> None:
         """At the end: stop the watchdog, which kills what still runs."""

@@ -12,8 +12,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from azureml_emulator.kernel.behaviours import Stored
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import BadRequest
@@ -22,7 +20,7 @@ from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.model_registry.documents import aliases_of
-from azureml_emulator.resources.normal_forms import datastore_path
+from azureml_emulator.resources.normal_forms import datastore_path, read_yaml
 from azureml_emulator.resources.scopes import DEFAULT_DATASTORE
 from azureml_emulator.resources.uploaded_versions import UploadedVersions
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
@@ -146,10 +144,14 @@ class Models(UploadedVersions):
         """A read-only copy of the source in a temporary folder of its own, and its digest."""
         folder = self._uploads.scratch()
         target = folder / source.name
-        if source.is_dir():
-            shutil.copytree(source, target)
-        else:
-            shutil.copy2(source, target)
+        try:
+            if source.is_dir():
+                shutil.copytree(source, target)
+            else:
+                shutil.copy2(source, target)
+        except OSError:
+            shutil.rmtree(folder)
+            raise
         for file in [target, *target.rglob("*")]:
             if file.is_file():
                 file.chmod(_READ_ONLY)
@@ -178,6 +180,8 @@ def _flavors(content: Path) -> dict[str, Any]:
     file = content / MLFLOW_FILE
     if not file.is_file():
         return {}
-    document = yaml.safe_load(file.read_text())
-    flavors = document.get("flavors", {}) if isinstance(document, dict) else {}
+    document = read_yaml(file.read_text(errors="replace"))
+    flavors = document.get("flavors") if isinstance(document, dict) else None
+    if not isinstance(flavors, dict) or not all(isinstance(data or {}, dict) for data in flavors.values()):
+        raise BadRequest(f"{MLFLOW_FILE} is not that of a model of MLflow: it needs 'flavors'.", code="UserError")
     return {name: {"data": {key: str(value) for key, value in (data or {}).items()}} for name, data in flavors.items()}

@@ -106,11 +106,19 @@ def conda_file(text: Any) -> Any:
     """A conda file as the service keeps it, as JSON; a text that is no mapping unchanged."""
     if not isinstance(text, str):
         return text
+    document = read_yaml(text)
+    return json.dumps(document, indent=2, default=str) if isinstance(document, dict) else text
+
+
+def read_yaml(text: str) -> Any:
+    """A YAML document of a client; None for what is none, and for one with aliases, which may grow without bounds."""
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    return json.dumps(document, indent=2) if isinstance(document, dict) else text
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            return None
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # Also for numbers of thousands of digits, and for impossible dates.
+        return None
 
 
 def _declaration(value: Any, side: str) -> Any:

@@ -76,7 +76,11 @@ class RegistryImport:
         name = f"{IMMUTABLE_PREFIX}{'/'.join(part for pair in target.pairs for part in pair)}/{content.name}"
         path = self._blobs.path(account, container, name)
         await asyncio.to_thread(shutil.rmtree, path.parent, ignore_errors=True)
-        await asyncio.to_thread(self._blobs.copy, content, account, container, name)
+        try:
+            await asyncio.to_thread(self._blobs.copy, content, account, container, name)
+        except OSError:
+            await asyncio.to_thread(shutil.rmtree, path.parent, ignore_errors=True)
+            raise
         return self._access.url(account, container, name)
 
 

@@ -11,6 +11,7 @@ from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.resource_id import Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.scope_answers import storage_account_id
+from azureml_emulator.storage.registered_content import SNAPSHOT_PREFIX
 from azureml_emulator.storage.storage_access import StorageAccess
 
 _ADDRESSES = ("codeUri", "modelUri", "dataUri")
@@ -41,7 +42,7 @@ def upload_reference(access: StorageAccess, scope: Scope, key: str) -> dict[str,
     """Where the files of a version may be uploaded: the container is derived from the version's key."""
     account = scope.storage_account
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
-    container = f"snapshot-{digest}"
+    container = f"{SNAPSHOT_PREFIX}{digest}"
     return {
         "pendingUploadId": str(uuid.UUID(digest)),
         # The service answers this whatever type of upload was asked for.

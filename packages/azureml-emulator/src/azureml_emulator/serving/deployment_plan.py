@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from azureml_emulator.kernel.durations import parse_duration
+from azureml_emulator.kernel.clock import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.resources.kubernetes import KUBERNETES, MANAGED
 from azureml_emulator.resources.service_catalog import KUBERNETES_TIMEOUT, MANAGED_INSTANCES, MANAGED_TIMEOUT
@@ -120,7 +120,7 @@ def read_plan(document: dict[str, Any]) -> DeploymentPlan:
     longest.check(timeout, "requestSettings.requestTimeout")
     code = properties.get("codeConfiguration") or {}
     return DeploymentPlan(
-        model=properties.get("model"),
+        model=_reference(properties.get("model")),
         code=code.get("codeId"),
         script=code.get("scoringScript"),
         environment=properties.get("environmentId"),
@@ -175,3 +175,9 @@ def _variables(given: dict[str, Any]) -> dict[str, str]:
 
 def _without_nulls(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _reference(model: Any) -> str | None:
+    if model is not None and not isinstance(model, str):
+        raise BadRequest("'model' must be a string: the id of a model, or azureml:<name>:<version>.", target="model")
+    return model

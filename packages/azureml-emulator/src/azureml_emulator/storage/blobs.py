@@ -15,15 +15,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from azureml_emulator.kernel.errors import BadRequest, NotFound
+from azureml_emulator.kernel.names import is_part, relative_path
 from azureml_emulator.kernel.store import Store
 
 # The bytes of registered versions are below this prefix, where clients cannot write.
 IMMUTABLE_PREFIX = "azureml-registered/"
 _TOPIC = "blob"
 _FOLDER_MODE = 0o700
-_MAX_NAME = 1024
-# What file systems allow for one part of a path. Azure allows less for a container and more for a blob.
-_MAX_PART_BYTES = 255
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Blobs:
 
     def path(self, account: str, container: str, name: str) -> Path:
         """The path of a blob or of a folder of blobs. Raises BadRequest for a name that leaves the container."""
-        return self.container(account, container) / _relative(name)
+        return self.container(account, container) / relative_path(name)
 
     def get(self, account: str, container: str, name: str) -> Blob:
         """One blob. Raises NotFound."""
@@ -120,31 +118,14 @@ class Blobs:
         self._store.put_record(_TOPIC, _key(account, container, name), properties)
 
 
-def is_storable(name: str) -> bool:
-    """Whether a file can have this name of a blob: no empty part and no dots, as in `x.csv/`, `a//b` and `./a`."""
-    return not {"", ".", ".."} & set(name.split("/"))
-
-
 def _key(account: str, container: str, name: str) -> str:
     return f"{account}/{container}/{name}"
 
 
 def _segment(text: str) -> str:
-    if not text or "/" in text or text in {".", ".."} or not text.isprintable() or _is_long(text):
-        raise BadRequest(f"'{text}' is not a valid container name.", code="InvalidResourceName")
+    if text in {".", ".."} or not is_part(text):
+        raise BadRequest(f"{text!r} is not a valid container name.", code="InvalidResourceName")
     return text
-
-
-def _is_long(part: str) -> bool:
-    return len(part.encode()) > _MAX_PART_BYTES
-
-
-def _relative(name: str) -> PurePosixPath:
-    path = PurePosixPath(name.strip("/"))
-    inside = not path.is_absolute() and ".." not in path.parts and name.isprintable()
-    if not inside or len(name) > _MAX_NAME or any(_is_long(part) for part in path.parts):
-        raise BadRequest(f"'{name}' is not a valid blob name.", code="InvalidResourceName")
-    return path
 
 
 def _names(folder: Path, prefix: str) -> Iterator[str]:

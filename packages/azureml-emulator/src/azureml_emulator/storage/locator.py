@@ -24,7 +24,7 @@ from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resou
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.curated_environments import LATEST, SYSTEM_REGISTRY, curated_environment
-from azureml_emulator.storage.run_artifacts import RunArtifacts, job_of_run, relative_path
+from azureml_emulator.storage.run_artifacts import RunArtifacts, artifact_path, job_of_run
 
 # The names of the output that every job has; the second one is that of a job's document.
 _ARTIFACT_OUTPUTS = (ARTIFACTS, "default")
@@ -158,10 +158,10 @@ class Locator:
         job = self._job(reference.job, scope)
         outputs = job.internal.get("outputs", {})
         if reference.output in outputs:
-            return self._blobs.root / outputs[reference.output] / reference.path
+            return self._blobs.root / outputs[reference.output] / artifact_path(reference.path)
         if reference.output in _ARTIFACT_OUTPUTS:
             owner = job.internal.get("reused", job.name)
-            return self._artifacts.of_job(scope, owner) / relative_path(reference.path)
+            return self._artifacts.of_job(scope, owner) / artifact_path(reference.path)
         known = ", ".join(sorted({*outputs, ARTIFACTS}))
         raise NotFound(f"The job '{job.name}' has no output '{reference.output}' (it has: {known}).")
 

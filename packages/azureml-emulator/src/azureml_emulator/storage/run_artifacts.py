@@ -11,7 +11,7 @@ import re
 import shutil
 from pathlib import Path, PurePosixPath
 
-from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.names import relative_path
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.storage.blobs import Blobs
@@ -73,7 +73,7 @@ class RunArtifacts:
         MLflow 2 logs models into the run's artifacts, which is where references of Azure's users point to.
         """
         source = self.at(uri)
-        target = self.of_job(scope, job) / relative_path(name)
+        target = self.of_job(scope, job) / artifact_path(name)
         for file in source.rglob("*"):
             if not file.is_file():
                 continue
@@ -84,13 +84,13 @@ class RunArtifacts:
 
     def named(self, uri: str, scope: Scope, run: str, name: str) -> str:
         """A reference to a model that MLflow has at `uri`: by its run and name, unless another has that name now."""
-        added = self.of_job(scope, job_of_run(self._store, run)) / relative_path(name) / _MODEL_FILE
+        added = self.of_job(scope, job_of_run(self._store, run)) / artifact_path(name) / _MODEL_FILE
         logged = self.at(uri) / _MODEL_FILE
         return f"runs:/{run}/{name}" if run and added.is_file() and added.samefile(logged) else uri
 
     def at(self, uri: str) -> Path:
         """The path of an artifact as MLflow names it: `mlflow-artifacts:/1/<run>/artifacts/…`. Raises BadRequest."""
-        return self._folder / relative_path(uri.removeprefix(MLFLOW_ARTIFACTS))
+        return self._folder / artifact_path(uri.removeprefix(MLFLOW_ARTIFACTS))
 
     def job_of(self, uri: str) -> str | None:
         """The job to whose run an artifact belongs, or None."""
@@ -113,12 +113,9 @@ def job_of_run(store: Store, run: str) -> str:
     return (store.record(_RUNS, run) or {}).get("job", run)
 
 
-def relative_path(path: str) -> PurePosixPath:
-    """A path below a folder of artifacts. Raises BadRequest for one that leaves it."""
-    relative = PurePosixPath(path.strip("/"))
-    if ".." in relative.parts or not path.isprintable():
-        raise BadRequest(f"'{path}' is not a valid path of an artifact.", code="UserError")
-    return relative
+def artifact_path(path: str) -> PurePosixPath:
+    """A path below a folder of artifacts, or below an output. Raises BadRequest for one that leaves it."""
+    return relative_path(path, what="path of an artifact", code="UserError")
 
 
 def _link(place: Path, target: Path) -> None:

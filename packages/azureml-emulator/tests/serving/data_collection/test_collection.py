@@ -21,6 +21,8 @@ from azureml_emulator.serving.data_collection.event_writer import (
 )
 from azureml_emulator.testing import wait_for
 
+UNLIMITED = 1 << 60
+
 pytestmark = pytest.mark.xdist_group("serving")
 
 # Sends what azureml-ai-monitoring's Collector sends, to where it would send it.
@@ -177,7 +179,7 @@ def test_events_beyond_the_queue_are_dropped_and_counted(tmp_path: Path) -> None
     assert plan is not None
 
     async def flood() -> Collector:
-        data = EventWriter()
+        data = EventWriter(UNLIMITED)
         taken = Collector(plan, "somewhere", {"request": tmp_path}, "one", data)
         # when more events arrive than the queue may hold, in number and in bytes
         taken.collect_payloads("/score", "POST", "0", b"x" * (PENDING_BYTES + 1), b"")
@@ -198,10 +200,34 @@ def test_events_that_cannot_be_written_are_counted_as_dropped(tmp_path: Path) ->
     (tmp_path / "taken").write_text("a file where the folder should be")
 
     async def collect() -> Collector:
-        data = EventWriter()
+        data = EventWriter(UNLIMITED)
         taken = Collector(plan, "somewhere", {"request": tmp_path / "taken"}, "one", data)
         taken.collect_payloads("/score", "POST", "0", b"{}", b"{}")
         await data.stop()
         return taken
 
     assert asyncio.run(collect()).document() == {"events": 0, "dropped": 1}
+
+
+def test_the_oldest_files_are_deleted_beyond_the_limit(tmp_path: Path) -> None:
+    plan = read_collector_config({"dataCollector": collector(1.0, "request", "response")})
+    assert plan is not None
+    folders = {name: tmp_path / name for name in ("request", "response")}
+
+    async def collect(hours: range) -> None:
+        data = EventWriter(10_000)
+        taken = Collector(plan, "somewhere", folders, "one", data)
+        for hour in hours:
+            for name in folders:
+                taken.collect(CollectedEvent(name, datetime(2026, 3, 1, hour, tzinfo=UTC), {}, b"x" * 1_000))
+        await data.stop()
+
+    # when two servers of a deployment collect more than it may have, one after the other
+    asyncio.run(collect(range(6)))
+    asyncio.run(collect(range(6, 12)))
+    # then the newest files of both collections are there, and no more than allowed
+    files = sorted(tmp_path.rglob("*.jsonl"))
+    assert sum(file.stat().st_size for file in files) <= 10_000
+    kept = {int(file.parent.name) for file in files}
+    assert {8, 11} <= kept
+    assert min(kept) >= 6

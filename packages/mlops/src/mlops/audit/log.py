@@ -224,9 +224,10 @@ def read_history(clients: WorkspaceClients, stage: str) -> StageHistory:
 
 @dataclass(frozen=True)
 class HistoryResult(Result):
-    """What happened to the stages."""
+    """What happened to the stages; people see the newest `limit` records, oldest first."""
 
     stages: tuple[StageHistory, ...]
+    limit: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -255,10 +256,13 @@ class HistoryResult(Result):
             # A log that could not be read may not be empty.
             nothing = [] if unknown else [Line("nothing has happened yet", "hint")]
             return [*broken, *unknown, *nothing]
-        table = Table("", COLUMNS, tuple(row_of(record) for record in records))
+        shown = records if self.limit is None else records[-self.limit :]
+        older = len(records) - len(shown)
+        table = Table("", COLUMNS, tuple(row_of(record) for record in shown), ("who", "from → to", "traffic"))
         return [
             *broken,
             *unknown,
+            *([Line(f"{older:,} older records; without `--limit` all are shown", "hint")] if older else []),
             table,
             *([] if broken or unknown else [Line("the hash chain is intact", "good")]),
         ]

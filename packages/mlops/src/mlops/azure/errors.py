@@ -23,6 +23,7 @@ _FORBIDDEN = "Ask for the role `AzureML Data Scientist` on the workspace; check 
 _UNREACHABLE = 'Check the network; for a workspace on this machine run `mlops up` and `eval "$(mlops env)"` again.'
 _NOT_FOUND = "Check the names of this stage in project.yml; `mlops status` shows what exists."
 _LATER = "Wait a minute and run the command again; it continues where it stopped."
+_NO_ROOM = "Free some space on that disk and run the command again; it continues where it stopped."
 _MESSAGE_LINES = 40
 
 
@@ -51,6 +52,8 @@ def _advice(status: int | None) -> str:
             return _FORBIDDEN
         case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE:
             return _LATER
+        case HTTPStatus.INSUFFICIENT_STORAGE:
+            return _NO_ROOM
         case _:
             return ""
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 # Products of shares and counts are rounded to this many digits, so that 0.05 of 20 is exactly 1.
 _DIGITS = 9
+# Latencies show nothing of a deployment where callers alone are late by this share of the objective.
+_LATE_SHARE = 0.25
 
 
 class Outcome(StrEnum):
@@ -41,10 +43,11 @@ class Observation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """An outcome and the sentence that explains it."""
+    """An outcome and the sentence that explains it. `is_timing`: a latency decided."""
 
     outcome: Outcome
     reason: str
+    is_timing: bool = False
 
 
 def judge(observation: Observation, objective: Objective) -> Verdict:
@@ -68,6 +71,14 @@ def judge(observation: Observation, objective: Objective) -> Verdict:
     return latency
 
 
+def unless_late(verdict: Verdict, late_milliseconds: float, objective: Objective) -> Verdict:
+    """The verdict; unknown for a latency that shows nothing of the deployment, because callers were late themselves."""
+    if not verdict.is_timing or late_milliseconds <= _LATE_SHARE * objective.p95_milliseconds:
+        return verdict
+    busy = f"inconclusive, since this machine is busy and starts requests {late_milliseconds:.0f} ms late"
+    return Verdict(Outcome.unknown, f"{busy}: {verdict.reason}", is_timing=True)
+
+
 def quantile(values: Sequence[float], share: float) -> float:
     """The smallest value such that at most the remaining share of values, rounded up, is larger; NaN without values.
 
@@ -87,9 +98,9 @@ def combined(verdicts: Sequence[Verdict]) -> Verdict:
     if not verdicts:
         raise ValueError("there are no verdicts to combine")
     for outcome in (Outcome.breached, Outcome.passed, Outcome.unknown):
-        reasons = [verdict.reason for verdict in verdicts if verdict.outcome is outcome]
-        if reasons:
-            return Verdict(outcome, "; ".join(reasons))
+        found = [verdict for verdict in verdicts if verdict.outcome is outcome]
+        if found:
+            return Verdict(outcome, "; ".join(each.reason for each in found), all(each.is_timing for each in found))
     raise AssertionError("every verdict has an outcome")
 
 
@@ -102,7 +113,7 @@ def _judge_latency(observation: Observation, objective: Objective) -> Verdict:
         if math.isnan(value):
             return Verdict(Outcome.unknown, f"{name} latency is unknown")
         if value > limit:
-            return Verdict(Outcome.breached, f"{name} latency {value:.0f} ms is over {limit:.0f} ms")
+            return Verdict(Outcome.breached, f"{name} latency {value:.0f} ms is over {limit:.0f} ms", is_timing=True)
     return Verdict(
         Outcome.passed,
         f"{observation.requests} requests, {observation.failures} failed, "

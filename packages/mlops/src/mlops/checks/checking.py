@@ -1,9 +1,9 @@
 """Runs every check on a project, and fixes what can be fixed without a decision."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from mlops.checks import assets, copies, fingerprints, pins
 from mlops.checks.pipelines.component import PIPELINE, check_component
@@ -14,10 +14,58 @@ from mlops.checks.stages import check_apart, check_releases, check_sample_reques
 from mlops.checks.yaml.document import MLOPS, Document, Node, Problem
 from mlops.core.documents import read_text
 from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
+from mlops.core.results import Block, Line, Result, SourceLocation
 from mlops.settings import gates, monitoring
 from mlops.settings.project import Level, load_project
 from model_package.errors import ExtensionError
 from model_package.tasks import known_tasks, use_extensions
+
+
+@dataclass(frozen=True)
+class CheckResult(Result):
+    """What is wrong with a project, and what was fixed."""
+
+    root: Path
+    problems: tuple[Problem, ...]
+    fixed: tuple[str, ...]
+
+    @property
+    def locations(self) -> Sequence[SourceLocation]:
+        """Every problem at its line, without warnings."""
+        found = ((each, f"{each.message}; {each.advice}") for each in self.problems if each.level == "error")
+        return [SourceLocation(self.root / each.file, each.line, text) for each, text in found]
+
+    @property
+    def exit_code(self) -> int:
+        """1 if anything is wrong; a warning is not."""
+        return 1 if any(each.level == "error" for each in self.problems) else 0
+
+    def document(self) -> dict[str, Any]:
+        """Problems and fixes."""
+        problems = [asdict(problem) | {"file": str(problem.file)} for problem in self.problems]
+        return {"problems": problems, "fixed": list(self.fixed)}
+
+    def blocks(self) -> Sequence[Block]:
+        """One line per problem or fix."""
+        lines = [Line(f"fixed: {sentence}", "good") for sentence in self.fixed]
+        for problem in self.problems:
+            place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
+            level = "warning: " if problem.level == "warning" else ""
+            lines.append(Line(f"{place}: {level}{problem.message} → {problem.advice} [{_whose(problem.rule)}]"))
+        count = sum(problem.level == "error" for problem in self.problems)
+        warnings = len(self.problems) - count
+        also = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
+        if count:
+            lines.append(Line(("1 problem" if count == 1 else f"{count} problems") + also, "bad"))
+        else:
+            lines.append(Line(f"all checks passed{also}", "good"))
+        return lines
+
+
+def _whose(rule: str) -> str:
+    """Who asks for it: only house rules can be switched off, under `checks` in project.yml."""
+    return {"azure": "Azure", "mlops": "mlops"}.get(rule, f"house rule {rule}")
+
 
 # How strict a house rule is that project.yml says nothing about.
 LEVELS: Final[dict[str, Level]] = {"plain-value": "warning", "repeated-key": "warning"}

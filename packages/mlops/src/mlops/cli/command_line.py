@@ -5,6 +5,7 @@ A command is imported when it runs, so that `mlops --help` is fast; the one-line
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -18,6 +19,7 @@ from click.shell_completion import CompletionItem
 
 from mlops.azure.sdk_output import silence_loggers
 from mlops.cli.ci_output import escaped_output
+from mlops.cli.progress import sign_of_life
 from mlops.core.errors import InputError, InternalError, Interrupted, MachineError, MlopsError, ProjectError
 
 
@@ -51,7 +53,6 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "check": "Check components, pipelines and environments without a workspace.",
             "configure": "Fill in project.yml from the infrastructure's outputs.",
             "stages": "List, add or remove the stages that models move through.",
-            "plan": "Show which stages a range of commits changes.",
             "preview": "Show what a range of commits changes in the infrastructure.",
             "upgrade": "Take a newer version of the template into a fork.",
             "detach": "Remove the template's packages from a fork, and install pinned releases instead.",
@@ -71,6 +72,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "releases": Section(
         "Releases",
         {
+            "plan": "Show which stages a range of commits changes.",
             "deploy": "Deploy a stage's release.",
             "gate": "Run the gates on the release that a stage's manifest proposes.",
             "promote": "Open a pull request that promotes the previous stage's model.",
@@ -93,6 +95,10 @@ COMMANDS: Final[Mapping[str, str]] = {
     name: text for section in SECTIONS.values() for name, text in section.commands.items()
 }
 _JSON_FLAG: Final = "--json"
+_PROJECT_OPTION: Final = "--project"
+# Draw on the terminal themselves.
+_OWN_PROGRESS: Final = frozenset({"replay", "install"})
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Two spaces of the epilog and two of the example make 80.
 _LONGEST_EXAMPLE: Final = 76
 # Deep recursion would print thousands.
@@ -139,7 +145,7 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings=_CONTEXT)
 @click.option(
-    "--project",
+    _PROJECT_OPTION,
     type=click.Path(path_type=Path),
     envvar="MLOPS_PROJECT",
     show_envvar=True,
@@ -209,7 +215,13 @@ def stage_option(
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; every error becomes a sentence with advice here."""
     with escaped_output():
-        return _run(sys.argv[1:] if arguments is None else arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        if not _OWN_PROGRESS.intersection(words):
+            sign_of_life.begin(sys.stderr)
+        try:
+            return _run(words)
+        finally:
+            sign_of_life.end()
 
 
 def _run(words: list[str]) -> int:
@@ -219,6 +231,9 @@ def _run(words: list[str]) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
+        sign_of_life.clear()
+        if isinstance(error, click.NoSuchOption) and error.option_name == _PROJECT_OPTION:
+            error.message += f" It stands before the command: `mlops {_PROJECT_OPTION} PATH COMMAND`."
         error.show()
         # Click's own 1 would read as the verdict of a gate.
         return max(error.exit_code, InputError.exit_code)
@@ -236,6 +251,8 @@ def _run(words: list[str]) -> int:
 
 
 def _as_mlops_error(error: Exception) -> MlopsError | None:
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return _full_disk(error)
     if isinstance(error, OSError) and error.filename:
         return _unusable_file(error)
     if "mlops.core.yaml_nodes" in sys.modules:
@@ -254,6 +271,15 @@ def _as_mlops_error(error: Exception) -> MlopsError | None:
     from mlops.azure.errors import explain
 
     return explain(error)
+
+
+def _full_disk(error: OSError) -> MlopsError:
+    # A write to an open file does not say which one.
+    where = str(error.filename or Path.cwd())
+    return MachineError(
+        f"there is no room left on the disk of {where}: {error.strerror}",
+        "Free some space there and run the command again; it is safe, and continues where it stopped.",
+    )
 
 
 def _unusable_file(error: OSError) -> MlopsError:

@@ -1,15 +1,18 @@
-"""Progress of a command: lines on standard error, and a live table of steps in a terminal.
+"""Progress of a command: lines on standard error, a live table of steps in a terminal, and a sign of life in between.
 
 Results go through rendering.py; this module never writes to standard output.
 """
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from threading import Event, RLock, Thread
+from typing import TYPE_CHECKING, Final, TextIO
 
 from mlops.githost.hosts import group
 
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 RUNNING = "Running"
+# With the time of a tick in between, nothing is silent for two seconds.
+_SILENT_SECONDS: Final = 1.0
+_TICK_SECONDS: Final = 0.5
+_ERASED: Final = "\r\x1b[2K"
 _STATUS_STYLES = {"Completed": "green", RUNNING: "cyan", "Failed": "bold red", "Canceled": "yellow"}
 
 
@@ -37,6 +44,64 @@ class Step:
         # A printed line never changes: a running time in it would soon be wrong.
         time = "" if self.seconds is None or self.status == RUNNING else f" ({self.seconds:.1f} s)"
         return f"{self.name}: {self.status}{time}"
+
+
+class _SignOfLife:
+    """A line in a terminal that counts the seconds while nothing else is printed; the next line takes its place."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._stream: TextIO | None = None
+        self._last = 0.0
+        self._is_shown = False
+        self._ended = Event()
+
+    def begin(self, stream: TextIO) -> None:
+        """Count in a terminal; nothing anywhere else."""
+        if self._stream is not None or not stream.isatty() or os.environ.get("TERM") == "dumb":
+            return
+        self._stream, self._last, self._ended = stream, time.monotonic(), Event()
+        Thread(target=self._count, args=(self._ended,), name="sign of life", daemon=True).start()
+
+    def end(self) -> None:
+        """Stop counting: what follows shows its own progress, or the command is over."""
+        with self._lock:
+            self.clear()
+            self._ended.set()
+            self._stream = None
+
+    def clear(self) -> None:
+        """Make room for a line, from which the seconds count anew."""
+        with self._lock:
+            self._last = time.monotonic()
+            if self._is_shown and self._stream is not None:
+                self._stream.write(_ERASED)
+                self._stream.flush()
+            self._is_shown = False
+
+    @contextmanager
+    def away(self) -> Generator[None]:
+        """Count nothing while something else draws on the terminal."""
+        stream = self._stream
+        self.end()
+        try:
+            yield
+        finally:
+            if stream is not None:
+                self.begin(stream)
+
+    def _count(self, ended: Event) -> None:
+        while not ended.wait(_TICK_SECONDS):
+            with self._lock:
+                silent = time.monotonic() - self._last
+                if self._stream is None or ended.is_set() or silent < _SILENT_SECONDS:
+                    continue
+                self._stream.write(f"{_ERASED}… working, {silent:.0f} s")
+                self._stream.flush()
+                self._is_shown = True
+
+
+sign_of_life: Final = _SignOfLife()
 
 
 class StepBoard:
@@ -59,6 +124,7 @@ class StepBoard:
 
 def say(text: str) -> None:
     """Print one line on standard error."""
+    sign_of_life.clear()
     print(text, file=sys.stderr, flush=True)
 
 
@@ -72,7 +138,8 @@ def step_board() -> Generator[StepBoard]:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(stderr=True), auto_refresh=False) as live:
+    # The table is drawn anew at every look at the job.
+    with sign_of_life.away(), Live(console=Console(stderr=True), auto_refresh=False) as live:
         yield StepBoard(live)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
 from mlops.cli.ci_output import report_error, report_result
+from mlops.cli.progress import sign_of_life
 from mlops.core.errors import MlopsError
 from mlops.core.results import Block, HistogramPair, Line, Raw, Result, Table, Tone
 
@@ -22,11 +24,15 @@ if TYPE_CHECKING:
 
 _STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "hint": "dim"}
 _COLUMN_GAP = "  "
+_BELOW = "      "
+_LONGEST_CELL = 24
+_NARROWEST = 20
+_QUOTED = re.compile(r"`[^`]*`")
+_JOINT = "\0"
 _PLAIN_WIDTH = 80
 _BEFORE, _AFTER = "cyan", "yellow"
 # What precedes a command in a sentence: a quotation mark, the start of a substitution, or a colon.
 _COMMAND = re.compile(r"(?<=[`(])mlops (?=[a-z-])|(?<=: )mlops (?=[a-z-])")
-_ADDRESSES = ("http://", "https://")
 _TYPED = "uv run mlops "
 
 
@@ -39,6 +45,7 @@ def answer(result: Result, *, as_json: bool) -> int:
 
 def render_result(result: Result, *, as_json: bool, out: TextIO) -> None:
     """Print a result: one JSON object, or text for people."""
+    sign_of_life.clear()
     if as_json:
         print(json.dumps(result.document(), ensure_ascii=False, allow_nan=False), file=out)
     else:
@@ -48,6 +55,7 @@ def render_result(result: Result, *, as_json: bool, out: TextIO) -> None:
 
 def render_error(error: MlopsError, *, as_json: bool, out: TextIO, err: TextIO) -> None:
     """Print an error for people on `err`, and with `as_json` also as one JSON object on `out`; report it to CI."""
+    sign_of_life.clear()
     message, advice = as_typed(error.message), as_typed(error.advice)
     blocks: list[Block] = [Line(f"Error: {message}", "bad")]
     blocks += [Raw(f"  {detail}") for detail in error.details]
@@ -75,6 +83,58 @@ def table_lines(table: Table) -> list[str]:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
         lines.append(_COLUMN_GAP + _COLUMN_GAP.join(cells).rstrip())
     return lines
+
+
+def narrow_lines(table: Table, width: int) -> list[str]:
+    """A table in lines of at most `width` characters, broken only between words.
+
+    Its optional columns are left out until it fits. If it never does, each row is a line of its short cells, with the
+    long ones below it.
+    """
+    for name in ("", *table.optional):
+        table = table.without(name) if name else table
+        lines = table_lines(table)
+        if max(map(len, lines), default=0) <= width:
+            return lines
+    if not table.columns:
+        return _named_values(table, width)
+    columns = range(len(table.columns))
+    widths = [max(len(row[at]) for row in (table.columns, *table.rows) if at < len(row)) for at in columns]
+    long = [at for at in columns if widths[at] > _LONGEST_CELL]
+    short = [at for at in columns if at not in long]
+    lines = [table.title] if table.title else []
+    for row in (table.columns, *table.rows):
+        cells = [row[at].ljust(widths[at]) for at in short if at < len(row)]
+        lines += wrapped(_COLUMN_GAP + _COLUMN_GAP.join(cells).rstrip(), width)
+        lines += [line for at in long if at < len(row) and row[at] for line in wrapped(_BELOW + row[at], width)]
+    return lines
+
+
+def _named_values(table: Table, width: int) -> list[str]:
+    """Names and values, with what does not fit below the value."""
+    names = max((len(row[0]) for row in table.rows if len(row) > 1), default=0)
+    lines = [table.title] if table.title else []
+    for row in table.rows:
+        text = f"{_COLUMN_GAP}{row[0].ljust(names)}{_COLUMN_GAP}{_COLUMN_GAP.join(row[1:])}".rstrip()
+        lines += wrapped(text, width, names + 2 * len(_COLUMN_GAP))
+    return lines
+
+
+def wrapped(text: str, width: int, indent: int | None = None) -> list[str]:
+    """Lines of at most `width` characters, broken between words; a word that is longer stays whole.
+
+    Lines after the first begin below the text, or after `indent` spaces.
+    """
+    if len(text) <= width:
+        return [text]
+    own = len(text) - len(text.lstrip())
+    after = " " * (own + (2 if own else 0) if indent is None else indent)
+    # A command stays on one line, so that it can be copied.
+    joined = _QUOTED.sub(lambda found: found[0].replace(" ", _JOINT), text)
+    lines = textwrap.wrap(
+        joined, max(width, _NARROWEST), subsequent_indent=after, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(_JOINT, " ") for line in lines]
 
 
 def _render_blocks(blocks: Sequence[Block], out: TextIO) -> None:
@@ -105,7 +165,8 @@ def _render_rich(blocks: Sequence[Block], out: TextIO) -> None:
             case HistogramPair():
                 _render_rich_histograms(block, console)
             case Line(text=text, tone=tone):
-                console.print(Text(as_typed(text), style=_STYLES[tone]), soft_wrap=True)
+                for line in wrapped(as_typed(text), console.width):
+                    console.print(Text(line, style=_STYLES[tone]), soft_wrap=True)
             case Raw(text=text):
                 print(text, file=out)
 
@@ -115,9 +176,11 @@ def _render_rich_table(table: Table, console: Console) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    if any(_is_address(cell) for row in table.rows for cell in row):
-        # A frame would break addresses so that they cannot be copied or clicked.
-        for line in table_lines(table):
+    lines = table_lines(table)
+    frame = 1 + max((len(row) for row in (table.columns, *table.rows)), default=0)
+    if max(map(len, lines), default=0) + frame > console.width:
+        # A frame would break words, and addresses so that they cannot be copied or clicked.
+        for line in narrow_lines(table, console.width):
             console.print(Text(line), soft_wrap=True)
         return
     rich_table = RichTable(
@@ -137,10 +200,6 @@ def _render_rich_histograms(bars: HistogramPair, console: Console) -> None:
     for line in histogram_lines(bars, console.width):
         parts = ((line.label, ""), (line.left, _BEFORE), ("│", "dim"), (line.right, _AFTER), (line.share, ""))
         console.print(Text.assemble(*parts), soft_wrap=True)
-
-
-def _is_address(cell: str) -> bool:
-    return cell.startswith(_ADDRESSES)
 
 
 MOST_ROWS: Final = 10

@@ -172,7 +172,8 @@ _EVENTS = (
     "mlops replay .github/workflows/ci.yml --event pull_request --ref my-change",
     "mlops replay .github/workflows/train.yml --ref main --since HEAD~3",
     "mlops replay .github/workflows/deploy.yml --input since=HEAD~1 --reject prod",
-    "mlops replay azure-pipelines.yml --var-of settings:REGION=westeurope --does-nothing Kubernetes",
+    "mlops replay azure-pipelines.yml --var-of settings:REGION=westeurope",
+    "mlops replay azure-pipelines.yml --does-nothing Kubernetes",
     "mlops replay azure-pipelines.yml --ref main --json | jq -r '.commands[]'",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))

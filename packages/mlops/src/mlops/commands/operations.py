@@ -31,9 +31,11 @@ def status_command(project_path: Path | None, *, stage: str | None, as_json: boo
     project = load_project(project_path)
     names = project.order.names if stage is None else (project.order.find(stage),)
 
+    from mlops.core.layout import demo_hint
     from mlops.endpoint.stage_status import StatusResult
 
-    return answer(StatusResult(tuple(_status_of(project, name) for name in names)), as_json=as_json)
+    stages = tuple(_status_of(project, name) for name in names)
+    return answer(StatusResult(stages, demo_hint(project.root)), as_json=as_json)
 
 
 def _status_of(project: Project, name: StageName) -> StageStatus:
@@ -151,11 +153,12 @@ def monitor_command(
     return answer(monitor(client, project, stage_name, asked, labels, html), as_json=as_json)
 
 
-@mlops_command("history", "mlops history", "mlops history --stage prod --json")
+@mlops_command("history", "mlops history", "mlops history --limit 20", "mlops history --stage prod --json")
 @stage_option(required=False)
+@click.option("--limit", type=click.IntRange(min=1), help="Show only the newest so many records.  [default: all]")
 @json_option
 @click.pass_obj
-def history_command(project_path: Path | None, *, stage: str | None, as_json: bool) -> int:
+def history_command(project_path: Path | None, *, stage: str | None, limit: int | None, as_json: bool) -> int:
     """Show every gate, promotion, rollout step and rollback: who, what, when and why.
 
     Each record holds the hash of the previous one. Exits with 1 if a log was tampered with.
@@ -168,7 +171,7 @@ def history_command(project_path: Path | None, *, stage: str | None, as_json: bo
 
     from mlops.audit.log import HistoryResult
 
-    return answer(HistoryResult(tuple(_history_of(project, name) for name in names)), as_json=as_json)
+    return answer(HistoryResult(tuple(_history_of(project, name) for name in names), limit), as_json=as_json)
 
 
 def _history_of(project: Project, name: StageName) -> StageHistory:

@@ -1,4 +1,4 @@
-"""`mlops check`, `configure`, `stages`, `plan`, `preview`, `upgrade` and `detach`: the files of a project."""
+"""`mlops check`, `configure`, `stages`, `preview`, `upgrade` and `detach`: the files of a project."""
 
 from __future__ import annotations
 
@@ -11,57 +11,10 @@ import click
 
 from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import examples_below, json_option, stage_option
-from mlops.core.results import Block, Line, Result, SourceLocation, Table
+from mlops.core.results import Block, Line, Result, Table
 
 if TYPE_CHECKING:
-    from mlops.checks import Problem
     from mlops.infrastructure.outputs import Change
-
-
-@dataclass(frozen=True)
-class CheckResult(Result):
-    """What is wrong with a project, and what was fixed."""
-
-    root: Path
-    problems: tuple[Problem, ...]
-    fixed: tuple[str, ...]
-
-    @property
-    def locations(self) -> Sequence[SourceLocation]:
-        """Every problem at its line, without warnings."""
-        found = ((each, f"{each.message}; {each.advice}") for each in self.problems if each.level == "error")
-        return [SourceLocation(self.root / each.file, each.line, text) for each, text in found]
-
-    @property
-    def exit_code(self) -> int:
-        """1 if anything is wrong; a warning is not."""
-        return 1 if any(each.level == "error" for each in self.problems) else 0
-
-    def document(self) -> dict[str, Any]:
-        """Problems and fixes."""
-        problems = [asdict(problem) | {"file": str(problem.file)} for problem in self.problems]
-        return {"problems": problems, "fixed": list(self.fixed)}
-
-    def blocks(self) -> Sequence[Block]:
-        """One line per problem or fix."""
-        lines = [Line(f"fixed: {sentence}", "good") for sentence in self.fixed]
-        for problem in self.problems:
-            place = f"{problem.file}:{problem.line}" if problem.line else str(problem.file)
-            level = "warning: " if problem.level == "warning" else ""
-            lines.append(Line(f"{place}: {level}{problem.message} → {problem.advice} [{_whose(problem.rule)}]"))
-        count = sum(problem.level == "error" for problem in self.problems)
-        warnings = len(self.problems) - count
-        also = f", {warnings} {'warning' if warnings == 1 else 'warnings'}" if warnings else ""
-        if count:
-            lines.append(Line(("1 problem" if count == 1 else f"{count} problems") + also, "bad"))
-        else:
-            lines.append(Line(f"all checks passed{also}", "good"))
-        return lines
-
-
-def _whose(rule: str) -> str:
-    """Who asks for it: only house rules can be switched off, under `checks` in project.yml."""
-    return {"azure": "Azure", "mlops": "mlops"}.get(rule, f"house rule {rule}")
 
 
 @mlops_command(
@@ -89,7 +42,7 @@ def check_command(project_path: Path | None, *, fix: bool, leftovers: bool, repo
     With --repository it checks GitHub or Azure DevOps instead: branch protection, environments, what workflows may
     do, logins. Differences from releases/protection.yml are listed with how to set them; nothing is changed.
     """
-    from mlops.checks import Problem, check_project, fix_project
+    from mlops.checks import CheckResult, Problem, check_project, fix_project
     from mlops.cli.rendering import answer
     from mlops.init.example import find_leftovers, was_initialised
     from mlops.settings.project import load_project
@@ -237,24 +190,6 @@ def remove_command(project_path: Path | None, *, name: str, dry_run: bool, as_js
     from mlops.stages.change import remove_stage
 
     return answer(remove_stage(load_project(project_path), name, is_dry_run=dry_run), as_json=as_json)
-
-
-@mlops_command("plan", "mlops plan --since origin/main", "mlops plan --since HEAD~1 --json | jq -r '.stages[].stage'")
-@click.option("--since", required=True, help="The revision to compare HEAD with.")
-@json_option
-@click.pass_obj
-def plan_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
-    """Show which stages change since a revision, and how: model, version, digest, rollout and SLO.
-
-    Reads releases/*.yml from git; needs no login. The stages are in deployment order.
-    Exits with 3 if a manifest cannot be read.
-    """
-    from mlops.cli.rendering import answer
-    from mlops.core.git import Repository
-    from mlops.promotion.release_changes import plan
-    from mlops.settings.project import load_project
-
-    return answer(plan(Repository(load_project(project_path).root), since), as_json=as_json)
 
 
 @mlops_command("preview", "mlops preview --since origin/main", "mlops preview --since HEAD~1 --json | jq .stacks.prod")

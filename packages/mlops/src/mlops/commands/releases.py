@@ -1,4 +1,4 @@
-"""`mlops deploy`, `gate`, `promote`, `provenance`, `revert` and `rollback`: move a model through the stages."""
+"""`mlops plan`, `deploy`, `gate`, `promote`, `provenance`, `revert` and `rollback`: move a model through the stages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,27 @@ from pathlib import Path
 
 import click
 
+from mlops.cli.command_line import command as offline_command
 from mlops.cli.command_line import json_option, stage_option
 from mlops.commands import workspace_command as mlops_command
+
+
+@offline_command("plan", "mlops plan --since origin/main", "mlops plan --since HEAD~1 --json | jq -r '.stages[].stage'")
+@click.option("--since", required=True, help="The revision to compare HEAD with.")
+@json_option
+@click.pass_obj
+def plan_command(project_path: Path | None, *, since: str, as_json: bool) -> int:
+    """Show which stages change since a revision, and how: model, version, digest, rollout and SLO; and which rules.
+
+    Reads releases/*.yml from git; needs no login. The stages are in deployment order.
+    Exits with 3 if a manifest cannot be read.
+    """
+    from mlops.cli.rendering import answer
+    from mlops.core.git import Repository
+    from mlops.promotion.release_changes import plan
+    from mlops.settings.project import load_project
+
+    return answer(plan(Repository(load_project(project_path).root), since), as_json=as_json)
 
 
 @mlops_command(
@@ -43,7 +62,8 @@ def deploy_command(
 ) -> int:
     """Deploy a stage's release next to the model that it runs.
 
-    The first stage runs any registered version, the others run the release in releases/<stage>.yml. The new deployment
+    The first stage runs any registered version, and has no gate; the others run the release in releases/<stage>.yml,
+    which the gates judged when it was promoted. The new deployment
     must answer the golden requests of its model package and pass a load test; then live traffic shifts to it in steps,
     as the stage's rollout says, and each step must keep the stage's SLO. If anything goes wrong, all traffic
     returns to where it was. An interrupted rollout continues where it stopped when the command is run again. The

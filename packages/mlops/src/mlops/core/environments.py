@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mlops.core.documents import read_yaml
+from mlops.core.documents import read_text, read_yaml
 from mlops.core.errors import InputError, MachineError
 from mlops.core.layout import STATE_FOLDER, private_folder
 
@@ -23,6 +23,7 @@ ENVIRONMENT_FOLDER: Final = Path("environments")
 INSTALLED_FOLDER: Final = STATE_FOLDER / "environments"
 OWN_PACKAGES_TAG: Final = "not_in_uv_lock"
 _SMALL_TORCH: Final = "; with --torch-backend cpu it takes the small build, without CUDA"
+_NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '(?P<name>[\w.]+)'")
 _PYTHON: Final = re.compile(r"python==?(?P<version>3\.\d+)(?:\.\d+)?")
 
 
@@ -81,6 +82,18 @@ def python_of(root: Path, file: Path) -> Path:
             each.require()
             return each.python if each.is_installed else Path(sys.executable)
     return Path(sys.executable)
+
+
+def advice_for_module(root: Path, log: Sequence[str]) -> str:
+    """What to do about a module that a step did not find, from the lines of its log; "" where it found all."""
+    found = next((match for line in reversed(log) if (match := _NO_MODULE.search(line))), None)
+    if found is None:
+        return ""
+    name = found["name"].partition(".")[0]
+    for each in environments_of(root):
+        if each.conda_file and re.search(rf"^\s*- {name}\b", read_text(each.conda_file), re.MULTILINE):
+            return f"On this machine, install the environment that has {name}: `mlops install {each.key}`."
+    return f"Add {name} to the step's conda file in {ENVIRONMENT_FOLDER}/; on this machine, then `mlops install` it."
 
 
 def names_in(tag: str) -> tuple[str, ...]:

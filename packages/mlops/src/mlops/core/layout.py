@@ -1,7 +1,8 @@
-"""The paths in a project folder. Names only: nothing is read here."""
+"""The paths in a project folder. Names only: no file is read here."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -63,7 +64,18 @@ CONVERTED_FOLDER: Final = STATE_FOLDER / "converted"
 PACKAGE_FOLDER: Final = STATE_FOLDER / "models"
 REPORT_FOLDER: Final = STATE_FOLDER / "reports"
 ROWS_FOLDER: Final = STATE_FOLDER / "rows"
+# The scratch repository of `mlops demo`, in which its releases are.
+DEMO_REPOSITORY: Final = STATE_FOLDER / "demo" / "repository"
 PRIVATE_FOLDER_MODE: Final = 0o700
+
+
+def demo_hint(root: Path) -> str:
+    """A sentence that says where the releases of a demo are; "" where none has run."""
+    folder = root / DEMO_REPOSITORY
+    if not folder.is_dir():
+        return ""
+    shown = os.path.relpath(folder)
+    return f"The releases of `mlops demo` are in its scratch repository: `mlops --project {shown} COMMAND`."
 
 
 def private_folder(folder: Path) -> Path:

@@ -31,11 +31,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text below a title; `columns` may be empty for a list of names and values."""
+    """Rows of text below a title; `columns` may be empty for a list of names and values.
+
+    `optional` are columns that a narrow terminal leaves out, the first one first.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    optional: tuple[str, ...] = ()
+
+    def without(self, name: str) -> Table:
+        """The table without a column."""
+        at = self.columns.index(name)
+        rows = tuple((*row[:at], *row[at + 1 :]) for row in self.rows)
+        return Table(self.title, (*self.columns[:at], *self.columns[at + 1 :]), rows)
 
 
 @dataclass(frozen=True)

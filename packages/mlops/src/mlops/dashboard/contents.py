@@ -139,7 +139,7 @@ WINDOWS_SHOWN: Final = 30
 RECORDS_SHOWN: Final = 50
 # Those that monitoring has measured are drawn.
 DRIFT_MEASURES: Final = {
-    "weighted_drift": "Drift by importance (PSI)",
+    "weighted_drift": "Importance-weighted drift (PSI)",
     "largest_feature_drift": "Largest drift (PSI)",
     "score_drift": "Score drift (PSI)",
 }

@@ -20,7 +20,7 @@ from mlops.core.markdown import clean
 from mlops.dashboard.charts import Charts
 from mlops.dashboard.contents import contents, state_of
 from mlops.dashboard.snapshot import Snapshot
-from model_package.reports.pages import page_environment
+from model_package.reports.pages import frame_style, page_environment
 
 _FOLDER: Final = Path(__file__).parent
 _TEMPLATE: Final = "page.html.j2"
@@ -47,7 +47,7 @@ def render(snapshot: Snapshot, *, served: bool) -> Page:
     """The page; if `served`, it polls its own server for a newer one."""
     charts = Charts()
     shown = contents(snapshot, charts)
-    script, style = _text(_SCRIPT), f"{_text(_STYLE)}\n{charts.style_sheet}\n"
+    script, style = _text(_SCRIPT), f"{frame_style()}\n{_text(_STYLE)}\n{charts.style_sheet}\n"
     policy = _policy(script, style, served=served)
     template = _environment().get_template(_TEMPLATE)
     html = template.render(**shown, script=script, style=style, policy=policy, served=served, version=_NO_VERSION)

@@ -27,7 +27,7 @@ from azure.core.exceptions import AzureError
 
 from mlops.azure.errors import explain
 from mlops.azure.workspace import WorkspaceClients
-from mlops.cli.progress import say
+from mlops.cli.progress import say, sign_of_life
 from mlops.core.errors import MachineError, MlopsError
 from mlops.core.results import Block, Line, Result
 from mlops.core.waiting import stop_signals
@@ -267,6 +267,7 @@ def serve_page(clients: WorkspaceClients, port: int, begun: Callable[[ServedResu
     """Serve the page until SIGINT or SIGTERM; `begun` gets the address, and returns the exit code."""
     with stop_signals() as stop, DashboardServer(port, _page(clients)) as server:
         code = begun(ServedResult(server.link()))
+        sign_of_life.end()
         threading.Thread(target=server.serve_forever, name="dashboard", daemon=True).start()
         rest = _REST_SECONDS
         while stop.reason is None:

@@ -87,7 +87,12 @@ class DemoResult(Result):
             ("MLflow", f"{self.pages} (works once; `mlops up` prints another)" if self.goes_on else "not running"),
             ("scratch repository", str(self.scratch)),
         ]
-        in_progress = 'The workspace keeps running: eval "$(mlops env)" and use any command; `mlops down` stops it.'
+        folder = os.path.relpath(self.scratch)
+        in_progress = (
+            "The workspace keeps running, and any command finds it; `mlops down` stops it. The releases are in the "
+            f"scratch repository, not in your checkout: `mlops --project {folder} COMMAND` sees them, such as "
+            f"`mlops --project {folder} gate --stage staging`."
+        )
         stopped = "The workspace is stopped and keeps its contents; `mlops up` starts it again."
         return [
             *self.trained.blocks()[:-1],
@@ -95,7 +100,7 @@ class DemoResult(Result):
             *(block for each in self.scored.values() for block in each.blocks()),
             *(self.bad.blocks() if self.bad else ()),
             *(self.drift.blocks() if self.drift else ()),
-            Table("what each stage runs", _COLUMNS, tuple(_row(each) for each in self.released)),
+            Table("what each stage runs", _COLUMNS, tuple(_row(each) for each in self.released), ("digest",)),
             Table("where to look", (), tuple(where_to_look)),
             Line(f"the full lifecycle took {self.seconds:.1f} s", "good"),
             Line(in_progress if self.goes_on else stopped, "hint"),

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from mlops.azure.workspace import WorkspaceClients
 from mlops.batch.deploy import BatchDeployResult, deploy_stage
 from mlops.cli.progress import say
-from mlops.core.errors import PromotionRefused, RolloutFailed
+from mlops.core.errors import Inconclusive, PromotionRefused, RolloutFailed
 from mlops.core.git import REMOTE
+from mlops.core.programs import machine_load
 from mlops.core.results import Block, Line
 from mlops.demo.scratch import Scratch
 from mlops.promotion.gate_run import gate, obstacles, reason_of, write_reports
 from mlops.promotion.promote import PromotionResult, promote
 from mlops.rollout.deploy import DeployResult
+from mlops.rollout.load import inconclusive
 from mlops.settings.stages import StageName
-
-# With this many runnable processes per core, answers take several times as long.
-_BUSY_FACTOR: Final = 2
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,12 @@ class Released:
         report, proposed = self.promotion.report, self.promotion.proposed
         if report is None or proposed is None:
             return [Line(f"{self.stage}: its manifest already has the release", "good")]
+        unmeasured = [each.title for each in report.unmeasured]
         return [
             Line(f"{self.stage}: {report.headline}", "good"),
             Line(f"  {report.comparison}"),
+            *(Line(f"  {each}") for each in report.changes),
+            *([Line(f"  not measured: {', '.join(unmeasured)}")] if unmeasured else []),
             Line(f"  {proposed.branch} was merged into the scratch repository's main and rolled out"),
         ]
 
@@ -76,17 +77,17 @@ def release_to(scratch: Scratch, clients: WorkspaceClients, stage: StageName, ve
 def _rolled_out(
     scratch: Scratch, clients: WorkspaceClients, stage: StageName, version: str | None
 ) -> DeployResult | BatchDeployResult:
-    """Deploy with the branch's rollout timing. A failure on an overloaded machine says so."""
+    """Deploy with the branch's rollout timing. Raises Inconclusive for what took too long on a busy machine.
+
+    All that is measured is measured on this machine, by the service of this machine as well.
+    """
     try:
         return deploy_stage(clients.stage(stage), scratch.at_branch(), stage, version)
     except RolloutFailed as error:
-        load, cores = os.getloadavg()[0], os.cpu_count() or 1
-        if load < _BUSY_FACTOR * cores:
+        load = machine_load()
+        if isinstance(error, Inconclusive) or not (error.is_timing and load.is_busy):
             raise
-        advice = (
-            f"This machine is overloaded (load {load:.0f} on {cores} cores): run `mlops demo` again when it is not."
-        )
-        raise RolloutFailed(error.message, advice, error.details) from error
+        raise inconclusive(error, load, "mlops demo") from error
 
 
 def merge(scratch: Scratch, clients: WorkspaceClients, promotion: PromotionResult) -> Path:

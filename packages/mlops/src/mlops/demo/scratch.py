@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from mlops.core.git import REMOTE, Repository
-from mlops.core.layout import STATE_FOLDER, private_folder
+from mlops.core.layout import DEMO_REPOSITORY, STATE_FOLDER, private_folder
 from mlops.githost.interface import WORKSTATION
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.policies import POLICY_FILE, with_builder
@@ -23,7 +23,7 @@ from mlops.settings.project import Project, load_project
 from mlops.settings.releases import RolloutTiming, manifest_path, with_timing
 from mlops.settings.stages import StageOrder
 
-DEMO_FOLDER: Final = STATE_FOLDER / "demo"
+DEMO_FOLDER: Final = DEMO_REPOSITORY.parent
 BRANCH: Final = "main"
 _SOURCE: Final = "refs/mlops/source"
 _NOT_CONTENT: Final = (STATE_FOLDER.name, ".venv", "__pycache__")
@@ -163,7 +163,7 @@ def prepare(
     `gates` changes the text of its gates.yml.
     """
     folder = private_folder(project.path(DEMO_FOLDER))
-    repository, remote = ScratchRepository(folder / "repository"), folder / "remote.git"
+    repository, remote = ScratchRepository(folder / DEMO_REPOSITORY.name), folder / "remote.git"
     repository.folder.mkdir(exist_ok=True)
     # An unfinished repository has no remote, or that of the project's own repository, which git then finds above.
     if repository.remote_url(REMOTE) != str(remote):

@@ -46,7 +46,7 @@ class ScoreResult(Result):
         shown = predictions[:_ROWS_SHOWN]
         rows = tuple((str(number), *map(_shown, prediction.values())) for number, prediction in enumerate(shown))
         answered = f" by {self.deployment}" if self.deployment else ""
-        facts = ", ".join(f"{key} {value}" for key, value in self.reply.items() if key != "predictions")
+        facts = ", ".join(f"{key} {_shown(value)}" for key, value in self.reply.items() if key != "predictions")
         blocks: list[Block] = [Table(f"{self.endpoint} answered{answered}", columns, rows), Line(facts)]
         if len(predictions) > len(shown):
             blocks.append(Line(f"{len(predictions) - len(shown)} more rows; --json prints all", "hint"))
@@ -55,6 +55,8 @@ class ScoreResult(Result):
 
 def _shown(value: Any) -> str:
     """A value of a prediction; of probabilities by class the largest ones, the most probable class first."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
     if not isinstance(value, dict):
         return str(value)
     ordered = sorted(value.items(), key=lambda each: -each[1])

@@ -10,8 +10,9 @@ from azure.ai.ml import MLClient
 
 from mlops.core.errors import MlopsError
 from mlops.core.results import Block, Line, Result, Table
-from mlops.endpoint.view import Deployment, View, observe_stage
+from mlops.endpoint.view import Deployment, View, live_in, observe_stage
 from mlops.settings.project import Project
+from mlops.settings.releases import manifest_file, read_manifest
 from mlops.settings.stages import StageName
 
 _DIGEST_CHARACTERS = 19
@@ -27,13 +28,14 @@ class LastJob:
 
 @dataclass(frozen=True)
 class StageStatus:
-    """One stage; `problem` says why it could not be read."""
+    """One stage; `problem` says why it could not be read, `differs` how what it runs differs from what git releases."""
 
     stage: str
     endpoint: str
     view: View | None = None
     last_job: LastJob | None = None
     problem: MlopsError | None = None
+    differs: str = ""
 
     def document(self) -> dict[str, Any]:
         """Everything."""
@@ -48,6 +50,7 @@ class StageStatus:
             "rollout": view.in_progress.phase if view and view.in_progress else None,
             "deployments": _deployments(view) if view else [],
             "last_job": asdict(self.last_job) if self.last_job else None,
+            "differs": self.differs or None,
             "problem": self.problem.message if self.problem else None,
         }
 
@@ -78,6 +81,7 @@ class StatusResult(Result):
     """The stages in order."""
 
     stages: tuple[StageStatus, ...]
+    hint: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -98,7 +102,9 @@ class StatusResult(Result):
             for stage in self.stages
             if stage.last_job
         ]
-        return [Table("", columns, rows), *jobs, *self._problems()]
+        differing = [Line(f"{stage.stage}: {stage.differs}", "bad") for stage in self.stages if stage.differs]
+        hint = [Line(self.hint, "hint")] if differing and self.hint else []
+        return [Table("", columns, rows, ("digest", "state")), *jobs, *differing, *hint, *self._problems()]
 
     def _problems(self) -> list[Line]:
         """Each problem once, with the stages that have it, and each piece of advice once below."""
@@ -116,7 +122,24 @@ def stage_status(client: MLClient, project: Project, stage_name: StageName) -> S
     settings = project.settings.stage(stage_name)
     newest = next((job for job in client.jobs.list() if job is not None), None)
     last_job = LastJob(str(newest.name), _word(newest.status)) if newest else None
-    return StageStatus(stage_name, settings.main_endpoint, observe_stage(client, settings), last_job)
+    view = observe_stage(client, settings)
+    return StageStatus(
+        stage_name, settings.main_endpoint, view, last_job, differs=difference(project, stage_name, view)
+    )
+
+
+def difference(project: Project, stage_name: StageName, view: View) -> str:
+    """How the live model differs from the release in this checkout; the training stage has none."""
+    file = manifest_file(project.root, stage_name)
+    live = live_in(view)
+    if live is None or stage_name == project.order.training or not file.is_file():
+        return ""
+    release = read_manifest(file).release
+    if release is None:
+        return f"runs version {live.version}, and this checkout releases no model to it"
+    if release.model.digest == live.digest:
+        return ""
+    return f"runs version {live.version}, and this checkout releases version {release.model.version}"
 
 
 def _word(status: object) -> str:

@@ -96,7 +96,7 @@ def recorded_difference(
     if recorded.rows != len(target):
         raise MeasurementError(
             f"evaluation.json covers {recorded.rows:,} rows, and there are {len(target):,} held-out rows: "
-            "give the test part of the data that the model was evaluated on"
+            "give the test set of the data that the model was evaluated on"
         )
     # A model may be older than a metric of extensions/.
     newer = {each.name for each in task.metrics if each.function is not None and each.name not in recorded.metrics}

@@ -8,11 +8,12 @@ subgroups below the stated size are shown and do not count, because chance decid
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ from model_package.schema import Schema, Slice
 from model_package.statistics.bootstrap import Bootstrap, Comparison, compare
 from model_package.statistics.weighted_sums import Scored
 from model_package.tasks import SliceMetric, Task
+from model_package.tasks.task import outcome_name
 
 HELD_OUT: Final = "held-out rows"
 LATENCIES: Final = {"latency_p50_milliseconds": 50.0, "latency_p99_milliseconds": 99.0}
@@ -92,7 +94,10 @@ Rates = dict[str, float | None]
 
 @dataclass(frozen=True)
 class SubgroupResult:
-    """One subgroup of a slice and each model's rates; `counted` in the slice's differences, or too small."""
+    """One subgroup of a slice and each model's rates; `counted` in the slice's differences, or too small.
+
+    `changed` are the rows that the two models decide differently; None without a champion, or where nothing is decided.
+    """
 
     slice: str
     label: str
@@ -101,6 +106,28 @@ class SubgroupResult:
     counted: bool
     challenger: Rates
     champion: Rates | None
+    changed: int | None = None
+
+
+@dataclass(frozen=True)
+class Impact:
+    """What the challenger answers to the rows, beside the champion.
+
+    `decisions` counts the rows by what the challenger decides, `moves` those that the champion decides differently by
+    (its decision, the challenger's), the most frequent first. `distance` is the mean distance of two answers, `most`
+    the largest; None without a champion.
+    """
+
+    rows: int
+    decisions: tuple[tuple[str, int], ...]
+    moves: tuple[tuple[str, str, int], ...]
+    distance: float | None
+    most: float | None
+
+    @property
+    def changed(self) -> int:
+        """How many rows are decided differently."""
+        return sum(count for _, _, count in self.moves)
 
 
 @dataclass(frozen=True)
@@ -111,6 +138,7 @@ class Performance:
     subgroups: tuple[SubgroupResult, ...]
     challenger: Answers
     champion: Answers | None
+    impact: Impact
 
 
 def measured_names(gates: GatesFile, task: Task) -> tuple[str, ...]:
@@ -142,7 +170,7 @@ def measure_performance(
     measures |= {name: _measure(compared[name], champion_problem) for name in names}
     measures[RECORDED] = _recorded(own, compared)
     measures |= _latency(own, other, gates.latency_calls, champion_problem)
-    return Performance(measures, tuple(subgroups), own, other)
+    return Performance(measures, tuple(subgroups), own, other, _impact(own, other))
 
 
 def model_input(rows: pl.DataFrame, schema: Schema, name: str) -> Tensors:
@@ -222,9 +250,27 @@ def _large_enough(inside: Mask, own: Answers, smallest: MinSliceSize) -> Mask:
     return (inside.sum(axis=0) >= smallest.rows) & (positives >= smallest.positives)
 
 
+def _impact(own: Answers, other: Answers | None) -> Impact:
+    after = _decisions(own)
+    counts = tuple((outcome_name(each), count) for each, count in Counter(after).most_common())
+    if other is None:
+        return Impact(len(own.rows), counts, (), None, None)
+    moved = Counter(pair for pair in zip(_decisions(other), after, strict=True) if pair[0] != pair[1])
+    moves = tuple((outcome_name(old), outcome_name(new), count) for (old, new), count in moved.most_common())
+    apart = own.task.distances(other.answer, own.answer) if own.answer.shape == other.answer.shape else None
+    distances = (float(apart.mean()), float(apart.max())) if apart is not None else (None, None)
+    return Impact(len(own.rows), counts, moves, *distances)
+
+
+def _decisions(answers: Answers) -> list[Any]:
+    return answers.task.decisions(answers.answer) if answers.task.decides() else []
+
+
 def _subgroups(found: Slice, inside: Mask, counted: Mask, own: Answers, other: Answers | None) -> list[SubgroupResult]:
     now = _rates(inside, own)
     before = None if other is None else _rates(inside, other)
+    pairs = zip(_decisions(other), _decisions(own), strict=True) if other is not None else ()
+    changed = np.array([old != new for old, new in pairs])
     return [
         SubgroupResult(
             slice=found.name,
@@ -234,6 +280,7 @@ def _subgroups(found: Slice, inside: Mask, counted: Mask, own: Answers, other: A
             counted=bool(counted[index]),
             challenger=now[index],
             champion=before[index] if before else None,
+            changed=int(changed[inside[:, index]].sum()) if changed.size else None,
         )
         for index, label in enumerate(found.labels)
     ]

@@ -159,12 +159,14 @@ def _short(title: str) -> str:
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
 
 
+# The variables of the reports' frame; a picture outside of a page has the colours beside them.
 _STYLE: Final = (
-    "text{font:11px system-ui,sans-serif;fill:#5b6b7b}.frame{fill:none;stroke:#dfe5ea}"
-    ".guide{stroke:#b8c4ce;stroke-dasharray:4 4}polyline{fill:none;stroke-width:2}"
-    "line{stroke-width:2}.new{stroke:#0f6cbd}circle.new,text.new{fill:#0f6cbd;stroke:none}"
-    ".old{stroke:#8a5a00}circle.old,text.old{fill:#8a5a00;stroke:none}"
-    ".bad{stroke:#b3261e}circle.bad{fill:#b3261e;stroke:none}.margin{stroke:#1c2733}"
+    "text{font:11px system-ui,sans-serif;fill:var(--quiet,#5b6b7b)}.frame{fill:none;stroke:var(--line,#dfe5ea)}"
+    ".guide{stroke:var(--quiet,#b8c4ce);stroke-dasharray:4 4}polyline{fill:none;stroke-width:2}"
+    "line{stroke-width:2}.new{stroke:var(--accent,#0f6cbd)}"
+    "circle.new,text.new{fill:var(--accent,#0f6cbd);stroke:none}"
+    ".old{stroke:var(--warn,#8a5a00)}circle.old,text.old{fill:var(--warn,#8a5a00);stroke:none}"
+    ".bad{stroke:var(--bad,#b3261e)}circle.bad{fill:var(--bad,#b3261e);stroke:none}.margin{stroke:var(--ink,#1c2733)}"
 )
 
 

@@ -116,16 +116,28 @@ def _head(report: GateReport) -> list[str]:
     if report.rules:
         lines += ["", f"{_MARKS['error']} {escape(report.rules)}", ""]
         lines += [f"- {escape(each)}" for each in report.proposal.rule_changes]
-    blocking = [row for row in report.rows if row.outcome != "pass"]
-    if blocking:
-        lines.append("")
-    lines += [
-        f"- {_MARKS[row.outcome]} **{escape(row.title)}** ({row.outcome}): {escape(row.sentence)}"
-        for row in blocking[:_BLOCKING_SHOWN]
-    ]
-    if len(blocking) > _BLOCKING_SHOWN:
-        lines.append(f"- and {len(blocking) - _BLOCKING_SHOWN} more")
+    lines += _bullets(report.blocking)
+    lines += _said("What changes", report.changes)
+    lines += _said("Nearest to their bounds", report.nearest)
+    if report.unmeasured:
+        lines += ["", f"**{len(report.unmeasured)} not measured**, neither passed nor failed:"]
+        lines += _bullets(report.unmeasured)
     return lines
+
+
+def _bullets(rows: Sequence[Row]) -> list[str]:
+    """A bullet per gate with its finding, after an empty line; none for no gates."""
+    lines = [
+        f"- {_MARKS[row.outcome]} **{escape(row.title)}** ({row.outcome}): {escape(row.sentence)}"
+        for row in rows[:_BLOCKING_SHOWN]
+    ]
+    if len(rows) > _BLOCKING_SHOWN:
+        lines.append(f"- and {len(rows) - _BLOCKING_SHOWN} more")
+    return ["", *lines] if lines else []
+
+
+def _said(title: str, sentences: Sequence[str]) -> list[str]:
+    return ["", f"**{title}**", "", *(f"- {escape(each)}" for each in sentences)] if sentences else []
 
 
 def _gate(row: Row) -> tuple[str, ...]:

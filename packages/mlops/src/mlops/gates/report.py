@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from mlops.gates.evidence import Candidate, Evidence, Proposal, collect_evidence
-from mlops.gates.performance import SubgroupResult
+from mlops.gates.performance import Performance, SubgroupResult
 from mlops.settings.gates import OF_REQUESTS, GatesFile, catalogue
 from mlops.settings.project import NO_ONLINE_ENDPOINT
 from mlops.settings.rules import Rule
-from mlops.settings.verdict import NOT_BLOCKING, Comparison, Outcome, not_measured, number
+from mlops.settings.verdict import NOT_BLOCKING, NOT_MEASURED, Comparison, Outcome, not_measured, number
 from mlops.settings.verdict import check as check_rule
 from model_package.errors import MeasurementError
 from model_package.measures import Interval, Measure
@@ -20,6 +20,8 @@ from model_package.tasks import extensions
 
 _NO_ENDPOINT: Final = NO_ONLINE_ENDPOINT.partition(": ")[2]
 _COMMIT_CHARACTERS: Final = 12
+_NEAREST: Final = 3
+_MOVES: Final = 4
 _NO_CHAMPION: Final = "the stage runs no model yet"
 
 
@@ -36,8 +38,19 @@ class Verdict:
 
     @property
     def measured(self) -> tuple[Outcome, ...]:
-        """The outcomes of the rules that apply to the stage."""
-        return tuple(outcome for outcome in self.outcomes if outcome.outcome != "not measured")
+        """The outcomes that rest on a measurement."""
+        return tuple(outcome for outcome in self.outcomes if outcome.outcome != NOT_MEASURED)
+
+    @property
+    def unmeasured(self) -> tuple[Outcome, ...]:
+        """The outcomes of the rules that had nothing to measure or to compare with: neither passed nor blocking."""
+        return tuple(outcome for outcome in self.outcomes if outcome.outcome == NOT_MEASURED)
+
+    @property
+    def nearest(self) -> tuple[Outcome, ...]:
+        """The passing outcomes with the least room to their bounds, the nearest first."""
+        near = [each for each in self.measured if each.passed and each.room is not None]
+        return tuple(sorted(near, key=lambda each: each.room or 0.0)[:_NEAREST])
 
     @property
     def blocking(self) -> tuple[Outcome, ...]:
@@ -101,12 +114,13 @@ class GateReport:
     def headline(self) -> str:
         """The verdict in one sentence; names in it are unescaped."""
         model, stage = self.proposal.challenger.release.model, self.proposal.stage
-        count, blocking = len(self.verdict.measured), len(self.verdict.blocking)
-        if self.promotes:
-            skipped = len(self.verdict.outcomes) - count
-            rest = f"; {skipped} {NO_ONLINE_ENDPOINT}" if skipped else ""
-            return f"PASS: {model.name} {model.version} may be released to {stage}, all {count} gates pass{rest}"
-        return f"BLOCKED: {model.name} {model.version} for {stage}, {blocking} of {count} gates do not pass"
+        count, blocking = len(self.verdict.outcomes), len(self.verdict.blocking)
+        skipped = len(self.verdict.unmeasured)
+        rest = f", {skipped} not measured" if skipped else ""
+        if not self.promotes:
+            return f"BLOCKED: {model.name} {model.version} for {stage}, {blocking} of {count} gates do not pass{rest}"
+        passed = f"{count - skipped} of {count} gates pass" if skipped else f"all {count} gates pass"
+        return f"PASS: {model.name} {model.version} may be released to {stage}, {passed}{rest}"
 
     @property
     def comparison(self) -> str:
@@ -130,8 +144,29 @@ class GateReport:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """Every gate, in the order of the rules."""
-        return tuple(_row(outcome, self.evidence) for outcome in self.verdict.outcomes)
+        """Every gate that measured something, those that block first; otherwise in the order of the rules."""
+        ordered = sorted(self.verdict.measured, key=lambda outcome: outcome.passed)
+        return tuple(_row(outcome, self.evidence) for outcome in ordered)
+
+    @property
+    def unmeasured(self) -> tuple[Row, ...]:
+        """The gates that had nothing to measure, in the order of the rules."""
+        return tuple(_row(outcome, self.evidence) for outcome in self.verdict.unmeasured)
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What the release changes for whom, in sentences; empty where the rows could not be scored."""
+        performance = self.evidence.performance
+        return _changes(performance, self.proposal.champion is not None) if performance else ()
+
+    @property
+    def nearest(self) -> tuple[str, ...]:
+        """The passing gates that are nearest to their bounds, in words: the next model may break these."""
+        return tuple(
+            f"{catalogue().title(each.rule.measure)}: {100 * (each.room or 0.0):.0f} % of the bound is left "
+            f"({each.sentence})"
+            for each in self.verdict.nearest
+        )
 
     @property
     def blocking(self) -> tuple[Row, ...]:
@@ -152,11 +187,51 @@ class GateReport:
             "confidence": self.evidence.confidence,
             "extensions": extensions().digest or None,
             "rules": {"commit": self.proposal.rules, "changed": list(self.proposal.rule_changes)},
+            "changes": _impact(performance),
+            "nearest": [each.rule.measure for each in self.verdict.nearest],
+            "not_measured": [each.rule.measure for each in self.verdict.unmeasured],
             "gates": [_gate(outcome, self.evidence) for outcome in self.verdict.outcomes],
             "measures": {name: _plain(_measure(each)) for name, each in self.evidence.measures.items()},
             "groups": [_subgroup(each) for each in performance.subgroups] if performance else [],
             "drift": _plain(asdict(self.evidence.drift)) if self.evidence.drift else None,
         }
+
+
+def _changes(performance: Performance, has_champion: bool) -> tuple[str, ...]:  # noqa: FBT001 - one caller
+    impact = performance.impact
+    rows = f"Of {impact.rows:,} held-out rows"
+    if performance.champion is None:
+        decided = ", ".join(
+            f"{count:,} as {name} ({_share(count, impact.rows)})" for name, count in impact.decisions[:_MOVES]
+        )
+        why = "The champion's decisions are unknown. " if has_champion else ""
+        return (f"{why}{rows} the model decides {decided}.",) if decided else ()
+    if not performance.challenger.task.decides():
+        apart = f"by {shown(impact.distance)} on average, by {shown(impact.most)} at most"
+        return (f"{rows} the answers change {apart}.",)
+    moves = ", ".join(f"{count:,} from {old} to {new}" for old, new, count in impact.moves[:_MOVES])
+    more = f", and {len(impact.moves) - _MOVES} more kinds of change" if len(impact.moves) > _MOVES else ""
+    share = _share(impact.changed, impact.rows)
+    return (
+        f"{rows} the decision changes for {impact.changed:,} ({share}){f': {moves}{more}' if moves else ''}.",
+        *_changes_by_subgroup(performance.subgroups),
+    )
+
+
+def _changes_by_subgroup(subgroups: Sequence[SubgroupResult]) -> tuple[str, ...]:
+    """Where decisions change most often and least often, among the subgroups that are large enough to count."""
+    counted = [each for each in subgroups if each.counted and each.changed is not None and each.rows]
+    if not counted or not any(each.changed for each in counted):
+        return ()
+    ordered = sorted(counted, key=lambda each: (each.changed or 0) / each.rows)
+    texts = [
+        f"{each.slice} {each.label} ({_share(each.changed or 0, each.rows)})" for each in (ordered[-1], ordered[0])
+    ]
+    return (f"Most often for {texts[0]}, least often for {texts[1]}.",)
+
+
+def _share(count: int, rows: int) -> str:
+    return f"{100 * count / rows:.1f} %" if rows else "-"
 
 
 def run_gates(proposal: Proposal, gates: GatesFile) -> GateReport:
@@ -167,6 +242,12 @@ def run_gates(proposal: Proposal, gates: GatesFile) -> GateReport:
 
 def _release(candidate: Candidate | None) -> dict[str, Any] | None:
     return None if candidate is None else candidate.release.model_dump(mode="json")
+
+
+def _impact(performance: Performance | None) -> dict[str, Any] | None:
+    if performance is None:
+        return None
+    return _plain(asdict(performance.impact)) | {"changed": performance.impact.changed}
 
 
 def _recent(proposal: Proposal) -> dict[str, Any]:
@@ -184,6 +265,7 @@ def _gate(outcome: Outcome, evidence: Evidence) -> dict[str, Any]:
         "difference": _plain(measured.difference) if measured else None,
         "interval": _plain(_bounds(measured.difference_interval)) if measured else None,
         "bound": outcome.bound,
+        "room": outcome.room,
         "sentence": outcome.sentence,
         "why": outcome.rule.why,
     }

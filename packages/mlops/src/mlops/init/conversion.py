@@ -69,8 +69,8 @@ def _require_table_of(schema: Schema, source: Source) -> None:
     if 2 * len(absent) > len(needed):
         more = ", …" if len(absent) > _SHOWN else ""
         raise InputError(
-            f"{source.file} is no table of this project's model: it lacks {len(absent)} of the {len(needed)} columns "
-            f"that {SCHEMA_FILE} names: {', '.join(absent[:_SHOWN])}{more}",
+            f"{source.file} is not a table of this project's model: it lacks {len(absent)} of the {len(needed)} "
+            f"columns that {SCHEMA_FILE} names: {', '.join(absent[:_SHOWN])}{more}",
             f"For a model of this table, first run: mlops init --data {shlex.quote(str(source.file))} --target COLUMN",
         )
 

@@ -266,7 +266,7 @@ def copy_model_folder(root: Path, model: PurePosixPath) -> Project:
     """
     target = root / model
     if len(model.parts) != len(MODELS_FOLDER.parts) + 1 or not model.is_relative_to(MODELS_FOLDER.as_posix()):
-        raise InputError(f"{model} is no folder for a further model", f"Give one such as {MODELS_FOLDER / 'price'}.")
+        raise InputError(f"{model} is not a folder for a further model", f"Give one such as {MODELS_FOLDER / 'price'}.")
     if target.exists():
         raise InputError(f"{model} exists", f"Nothing was changed. Run `mlops --project {model} init` to change it.")
     for path in Repository(root).tracked():

@@ -51,6 +51,10 @@ _ENDPOINT_SUFFIX: Final = "-files"
 _LIKELY_CONSTANT: Final = 0.001
 
 
+_SLICE_RULE: Final = re.compile(r"^  - measure: \w+\.(?P<slice>[\w-]+)\n(?:    .*\n?)*", re.MULTILINE)
+_SLICES: Final = re.compile(r"^slices: \[[^\]\n]*\]", re.MULTILINE)
+
+
 @dataclass(frozen=True)
 class InitOptions:
     """What the command's options say: which columns are what, the names, and which parts to leave out.
@@ -170,7 +174,13 @@ def _texts(
         **given,
     }
     files = [root / GATES_FILE, *([] if options.is_batch_only else [root / MONITOR_FILE])]
-    if options.keeps_rules or PurePosixPath(GATES_FILE) in given or not all(file.is_file() for file in files):
+    if options.keeps_rules:
+        # A rule by a slice that the table does not have would be an error, and measure nothing.
+        for file in (file for file in files if file.is_file()):
+            kept = _rules_of_slices(file.read_text(encoding="utf-8"), options.slices)
+            texts[PurePosixPath(file.relative_to(root).as_posix())] = kept
+        return texts, []
+    if PurePosixPath(GATES_FILE) in given or not all(file.is_file() for file in files):
         return texts, []
     baseline = quick_baseline(root, schema, proposal.csv)
     names = [each.name for each in baseline.schema.slices]
@@ -182,6 +192,12 @@ def _texts(
     constants = sum(_may_be_constant(column, len(proposal.target.column.values)) for column in proposal.features)
     texts[PurePosixPath(MONITOR_FILE)] = monitor_text(monitor, baseline, names, constants)
     return texts, _said(baseline)
+
+
+def _rules_of_slices(text: str, slices: Sequence[str]) -> str:
+    """The rules without those by slices that are not among these."""
+    kept = _SLICE_RULE.sub(lambda rule: rule[0] if rule["slice"] in slices else "", text)
+    return _SLICES.sub(f"slices: [{', '.join(slices)}]", kept, count=1)
 
 
 def _may_be_constant(column: Column, rows: int) -> bool:

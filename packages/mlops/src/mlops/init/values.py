@@ -259,7 +259,7 @@ def date_problem(distinct: pl.Series) -> str:
     ]
     never = sorted(set.intersection(*wrong))
     if never:
-        return f"{never[0]!r} is no valid date; correct it, or leave it empty, to use them as dates"
+        return f"{never[0]!r} is not a valid date; correct it, or leave it empty, to use them as dates"
     if all(wrong):
         return f"the day is first in {min(wrong[1])!r}, and the month in {min(wrong[0])!r}; {advice}"
     return ""

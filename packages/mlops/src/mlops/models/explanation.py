@@ -8,7 +8,7 @@ reduces the error at the same cost. Reads nothing but the package.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -26,11 +26,14 @@ from model_package.rows.encoding import Tensors, cells, decode, encode
 from model_package.rows.requests import read_request
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer
-from model_package.schema import TEXT, Feature, Schema
+from model_package.schema import TEXT, TIMESTAMP, Feature, Schema
 
 # Each row costs thousands of scores.
 MAX_ROWS: Final = 100
 BACKGROUND_ROWS: Final = 512
+_MIDNIGHT: Final = "T00:00:00"
+# Rows drawn for each one that is kept.
+_POOL: Final = 16
 SEED: Final = 7
 _FEATURES_SHOWN: Final = 10
 _BAR_CHARACTERS: Final = 20
@@ -115,7 +118,7 @@ class ExplainResult(Result):
 
     def blocks(self) -> Sequence[Block]:
         """One table per row, the largest contributions first."""
-        average = f"average {self.explained} of {self.model} on {self.background} rows drawn from training"
+        average = f"average {self.explained} of {self.model} on {self.background} rows with training's predictions"
         line = average if self.base is None else f"{average}: {self.base:.4f}"
         return [Line(line), *(self._table(row) for row in self.rows)]
 
@@ -166,7 +169,7 @@ def explain_rows(package: Path, model: str, body: bytes) -> ExplainResult:
 def _explain(package: Path, model: str, body: bytes) -> ExplainResult:
     scorer, baseline = Scorer.open(package), read_baseline(package)
     rows = read_request(body, RowRules(scorer.schema), MAX_ROWS)
-    background = draw_background(scorer.schema, baseline, BACKGROUND_ROWS, np.random.default_rng(SEED))
+    background = typical_rows(scorer, baseline, BACKGROUND_ROWS, np.random.default_rng(SEED))
     explained = tuple(_row(number, rows[number : number + 1], background, scorer) for number in range(len(rows)))
     return ExplainResult(
         model=model,
@@ -201,13 +204,21 @@ def _row(number: int, row: Tensors, background: Floats, scorer: Scorer) -> Expla
         FeatureContribution(
             name, value, float(shares[0]), float(errors[0]), dict(zip(names, shares[1:].tolist(), strict=True))
         )
-        for (name, (value,)), shares, errors in zip(cells(row, schema).items(), found.values, found.errors, strict=True)
+        for (name, value), shares, errors in zip(written_values(row, schema), found.values, found.errors, strict=True)
     ]
     ordered = sorted(each, key=lambda one: -abs(one.contribution))
     (prediction,) = task.predictions(answer)
     bases = dict(zip(names, found.base[1:].tolist(), strict=True))
     value, base = float(found.score[0]), float(found.base[0])
     return ExplainedRow(number, prediction, task.described(prediction), value, base, tuple(ordered), bases)
+
+
+def written_values(row: Tensors, schema: Schema) -> Iterator[tuple[str, Any]]:
+    """Each feature's value as a caller writes it: a time at midnight is a date."""
+    types = {each.name: each.type for each in schema.features}
+    for name, (value,) in cells(row, schema).items():
+        is_date = types[name] == TIMESTAMP and isinstance(value, str) and value.endswith(_MIDNIGHT)
+        yield name, value.removesuffix(_MIDNIGHT) if is_date else value
 
 
 def _scores_beside(row: Tensors, answer: Floats, scorer: Scorer) -> Score:
@@ -227,6 +238,36 @@ def _scores_beside(row: Tensors, answer: Floats, scorer: Scorer) -> Score:
         return np.column_stack([explained, answers]) if answers.ndim > 1 else explained[:, None]
 
     return score
+
+
+def typical_rows(scorer: Scorer, baseline: Baseline, count: int, random: np.random.Generator) -> Floats:
+    """Return values [count, features] on which the model's answers are distributed as on the training rows.
+
+    The package knows how each feature is distributed, and not which values occur together: rows drawn by that alone are
+    answered otherwise than real ones. Of many drawn rows, those are kept whose answers follow the training's.
+    """
+    schema = scorer.schema
+    pool = draw_background(schema, baseline, _POOL * count, random)
+    texts = [np.full(len(pool), "", dtype=object) for each in schema.features if each.type == TEXT]
+    answers = scorer.task.represent(scorer.score(encode(pool, texts, schema)))
+    training = baseline.predictions
+    if training.categories:
+        bins = np.searchsorted(training.categories, answers)
+    else:
+        bins = np.clip(np.searchsorted(training.edges, answers, side="right") - 1, 0, len(training.counts) - 1)
+    found = np.bincount(bins, minlength=len(training.counts))
+    reached = np.flatnonzero(found)
+    expected = np.zeros(len(found))
+    for at, rows in enumerate(training.counts):
+        # Where no drawn row is answered like this, the nearest ones stand for it.
+        expected[reached[np.abs(reached - at).argmin()]] += rows
+    weights = np.divide(expected, found, out=np.zeros(len(expected)), where=found > 0)[bins]
+    if not weights.sum():
+        return pool[:count]
+    # Evenly over the sum of the weights: as close to the distribution as so many rows can be.
+    steps = (np.arange(count) + 0.5) / count
+    order = np.argsort(answers, kind="stable")
+    return pool[order[np.searchsorted(np.cumsum(weights[order]) / weights.sum(), steps)]]
 
 
 def draw_background(schema: Schema, baseline: Baseline, count: int, random: np.random.Generator) -> Floats:

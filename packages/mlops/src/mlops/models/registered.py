@@ -172,6 +172,7 @@ def _place(project: Project, digest: str) -> Path:
 
 
 DIGEST_TAG: Final = "digest"
+_VERSIONS_NAMED: Final = 10
 PACKAGE_OUTPUT: Final = "model_package"
 _ATTEMPTS: Final = 10
 
@@ -226,7 +227,14 @@ def register(
 
 def find_version(client: MLClient, name: str, version: str | None) -> ModelVersion:
     """Return a registered version, the newest when none is named. Raises WorkspaceError when there is none."""
-    versions = [model for model in _versions(client, name) if version in {None, str(model.version)}]
+    known = _versions(client, name)
+    versions = [model for model in known if version in {None, str(model.version)}]
+    if not versions and known:
+        numbers = sorted((str(model.version) for model in known), key=_number, reverse=True)
+        raise InputError(
+            f"there is no version {version} of model {name} in the workspace",
+            f"There are: {', '.join(numbers[:_VERSIONS_NAMED])}. Without --version the newest is taken.",
+        )
     if not versions:
         wanted = f"version {version} of model {name}" if version else f"version of model {name}"
         raise WorkspaceError(f"there is no {wanted} in the workspace", "Register one: `mlops train`.")
@@ -243,6 +251,14 @@ def find_version(client: MLClient, name: str, version: str | None) -> ModelVersi
 def find_builder(client: MLClient, model: ModelVersion) -> Builder:
     """Return the CI job or person that trained a registered version."""
     return builder_of(client.models.get(model.name, model.version).tags)
+
+
+def find_lineage(client: MLClient, name: str, version: str) -> dict[str, str]:
+    """Return the tags that say where a version comes from; none of a version that is not registered here."""
+    try:
+        return dict(client.models.get(name, version).tags or {})
+    except ResourceNotFoundError:
+        return {}
 
 
 def _versions(client: MLClient, name: str) -> list[Model]:

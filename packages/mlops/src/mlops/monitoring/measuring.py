@@ -136,7 +136,7 @@ def measure(client: MLClient, project: Project, request: MonitoringRequest, rule
         with step_board() as board:
             finished = follow(client, job, board)
     except KeyboardInterrupt:
-        message = f"job {job.name} goes on in the workspace; no verdict was recorded"
+        message = f"job {job.name} keeps running in the workspace; no verdict was recorded"
         raise Interrupted(message, "Run the command again; it continues with the same job.") from None
     if finished.status != COMPLETED:
         raise job_failure(client, project, finished, None)

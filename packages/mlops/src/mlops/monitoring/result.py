@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean, escape
 from mlops.core.markdown import table as markdown_table
-from mlops.core.results import Block, HistogramPair, Line, Result, Table
+from mlops.core.results import Block, HistogramPair, Line, Result, Table, Tone
 from mlops.monitoring.measuring import MonitoringRequest, Results
 from mlops.monitoring.verdict import MonitorVerdict, State
 from mlops.settings.monitoring import catalogue, section_of
 from mlops.settings.project import Project
-from mlops.settings.verdict import Outcome, number
+from mlops.settings.verdict import NOT_MEASURED, Outcome, number
 from model_package.measures import Measure
 from model_package.monitoring.findings import ColumnDrift
-from model_package.reports.pages import page_environment
+from model_package.reports.pages import Fact, keep_page, page_environment
 
-EXIT_CODES: Final[dict[State, int]] = {"healthy": 0, "quiet": 0, "drift": 10, "quality": 11, "service": 12}
+EXIT_CODES: Final[dict[State, int]] = {"healthy": 0, "drift": 10, "quality": 11, "service": 12, "not measured": 13}
 UNTRUSTED: Final = "untrusted"
-_GOOD: Final = ("healthy", "quiet")
+_TONES: Final[dict[State, str]] = {"healthy": "good", "not measured": "unmeasured"}
 _COLUMNS: Final = ("", "rule", "now", "release", "difference", "threshold")
 _MAX_NAMES: Final = 3
 _MAX_FEATURES: Final = 6
@@ -64,21 +65,27 @@ class Monitored:
         return tuple(each.name for each in self.results.findings.columns if each.drifted)
 
     @property
-    def is_good(self) -> bool:
-        """Whether the verdict calls for no action."""
-        return self.verdict.state in _GOOD
+    def tone(self) -> str:
+        """How the verdict looks: good, unmeasured or bad."""
+        return _TONES.get(self.verdict.state, "bad")
 
     @property
     def headline(self) -> str:
         """The verdict in one sentence; names in it are unescaped."""
         stage, model = self.request.stage_name, f"{self.model} {self.request.live.version}"
         rows = f"{self.results.findings.rows:,} rows"
+        skipped = len(self.unmeasured)
         broken = f"{len(self.verdict.broken)} of {len(self.verdict.outcomes)} rules are broken"
+        broken += f", {skipped} not measured" if skipped else ""
         match self.verdict.state:
             case "healthy":
-                return f"HEALTHY: {model} in {stage} breaks no rule on {rows}"
-            case "quiet":
-                return f"QUIET: {rows} of {model} in {stage} are too few to judge"
+                held = len(self.verdict.outcomes) - skipped
+                rest = f", {skipped} not measured" if skipped else ""
+                return f"HEALTHY: {model} in {stage} breaks no rule on {rows}, {held} hold{rest}"
+            case "not measured" if not self.results.findings.rows:
+                return f"NOT MEASURED: nothing was collected of {model} in {stage} in this window"
+            case "not measured":
+                return f"NOT MEASURED: {rows} of {model} in {stage} are too few to judge"
             case "drift":
                 return f"DRIFT: {model} in {stage} has drifted from its release, {broken} on {rows}"
             case "quality":
@@ -90,8 +97,14 @@ class Monitored:
     def advice(self) -> str:
         """What to do next."""
         match self.verdict.state:
-            case "quality" | "quiet" if not self.results.findings.rows:
-                return "Nothing was collected in this window; `--to now` includes the current hour."
+            case "not measured" if not self.results.findings.rows:
+                stage = self.request.stage_name
+                return (
+                    f"`mlops monitor --stage {stage} --to now` includes the current hour, `--window 7d` the last days. "
+                    "If there should have been requests, look for callers or a collector that stopped."
+                )
+            case "not measured":
+                return "Wait for more requests, or choose a longer `--window`; `min_rows` is in releases/monitor.yml."
             case "drift" if self.verdict.retrain:
                 return "Retrain on newer data; look first at what drifted."
             case "drift":
@@ -120,7 +133,17 @@ class Monitored:
     @property
     def problems(self) -> tuple[Row, ...]:
         """The rules that are broken or inconclusive, of those whose data can be trusted."""
-        return tuple(each for each in self.rows if each.outcome not in ("pass", UNTRUSTED))
+        return tuple(each for each in self.rows if each.outcome not in ("pass", UNTRUSTED, NOT_MEASURED))
+
+    @property
+    def measured(self) -> tuple[Row, ...]:
+        """The rules that rest on a measurement."""
+        return tuple(each for each in self.rows if each.outcome != NOT_MEASURED)
+
+    @property
+    def unmeasured(self) -> tuple[Row, ...]:
+        """The rules that had nothing to measure."""
+        return tuple(each for each in self.rows if each.outcome == NOT_MEASURED)
 
     def outcome_of(self, outcome: Outcome) -> str:
         """Return how a rule came out; "untrusted" where it rests on data that cannot be trusted."""
@@ -182,7 +205,7 @@ class MonitorResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """0 for healthy and quiet, 10 for drift, 11 for data that cannot be trusted, 12 for the service."""
+        """0 for healthy, 10 for drift, 11 for data that cannot be trusted, 12 for the service, 13 for not measured."""
         return EXIT_CODES[self.monitored.verdict.state]
 
     @property
@@ -201,9 +224,10 @@ class MonitorResult(Result):
         """The verdict and every rule, as Markdown."""
         rows = [
             (each.outcome, *(escape(cell) for cell in (each.title, each.now, each.release, each.threshold)))
-            for each in self.monitored.rows
+            for each in self.monitored.measured
         ]
         problems = [escape(f"{each.title}: {each.sentence} ({each.why})") for each in self.monitored.problems]
+        problems += [escape(f"Not measured: {each.title}: {each.sentence}") for each in self.monitored.unmeasured]
         lines = [f"## {escape(self.monitored.headline)}", *(f"- {line}" for line in problems)]
         return "\n".join(lines) + "\n\n" + markdown_table(("", "rule", "now", "release", "threshold"), rows) + "\n"
 
@@ -215,7 +239,8 @@ class MonitorResult(Result):
     def blocks(self) -> Sequence[Block]:
         """Verdict, reasons, rules, what drifted, page."""
         monitored = self.monitored
-        blocks: list[Block] = [Line(clean(monitored.headline), "good" if monitored.is_good else "bad")]
+        tones: dict[str, Tone] = {"good": "good", "unmeasured": "plain"}
+        blocks: list[Block] = [Line(clean(monitored.headline), tones.get(monitored.tone, "bad"))]
         blocks.append(Line(f"{monitored.request.window}, job {monitored.results.job}"))
         blocks += [
             Line(f"  {each.outcome}: {clean(each.title)}: {clean(each.sentence)} ({each.why})")
@@ -224,9 +249,11 @@ class MonitorResult(Result):
         blocks += [Line(f"  note: {clean(note)}") for note in monitored.results.findings.notes]
         rows = tuple(
             (each.outcome, clean(each.title), each.now, each.release, each.interval, each.threshold)
-            for each in monitored.rows
+            for each in monitored.measured
         )
-        blocks.append(Table("", _COLUMNS, rows))
+        blocks += [Table("", _COLUMNS, rows, ("difference", "release"))] if rows else []
+        if monitored.unmeasured:
+            blocks.append(Line(f"not measured: {', '.join(clean(each.title) for each in monitored.unmeasured)}"))
         if monitored.results.findings.columns:
             blocks.append(_features(monitored))
             blocks += drift_histograms(monitored)
@@ -245,15 +272,34 @@ class MonitorResult(Result):
         return f"{self.monitored.request.stage_name}/{self.record}"
 
 
-def write_report(project: Project, monitored: Monitored, html: Path | None) -> Path:
-    """Write the page to the given file, or below the state folder. It is complete and loads nothing."""
+def write_report(
+    project: Project, monitored: Monitored, html: Path | None, lineage: Mapping[str, str] | None = None
+) -> Path:
+    """Write the page to the given file, or below the state folder. It is complete and loads nothing.
+
+    `lineage` are the tags of the registered model.
+    """
     request = monitored.request
+    folder = private_folder(project.path(REPORT_FOLDER))
     if html is None:
-        folder = private_folder(project.path(REPORT_FOLDER))
         html = folder / f"monitor-{request.stage_name}-{request.window.until.strftime(_TIME)}.html"
-    html.parent.mkdir(parents=True, exist_ok=True)
-    html.write_text(html_page(monitored), encoding="utf-8")
-    return html
+    return keep_page(html, html_page(monitored), _facts(monitored, lineage or {}), listed=html.parent == folder)
+
+
+def _facts(monitored: Monitored, lineage: Mapping[str, str]) -> list[Fact]:
+    """What the page is about, with the report of the model's training."""
+    request, version = monitored.request, monitored.request.live.version
+    return [
+        Fact("model", f"{monitored.model} {version}"),
+        Fact("stage", f"{request.stage_name}, deployment {request.live.deployment}"),
+        Fact("window", f"{request.window}"),
+        Fact("job", monitored.results.job, monitored.results.studio_url or ""),
+        Fact("digest", request.live.digest),
+        Fact("commit", lineage.get("git_commit", "")),
+        Fact("data", lineage.get("data", "")),
+        Fact("measured", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+        Fact("released model", "report of its training", f"{monitored.model}-{version}.html"),
+    ]
 
 
 def html_page(monitored: Monitored) -> str:

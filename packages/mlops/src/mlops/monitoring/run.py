@@ -15,6 +15,7 @@ from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.core.errors import InputError
 from mlops.models.data_asset import ensure_data
+from mlops.models.registered import find_lineage
 from mlops.monitoring.measuring import Results, find_monitoring_request, measure, measure_service, nothing_collected
 from mlops.monitoring.result import Monitored, MonitorResult, write_report
 from mlops.monitoring.verdict import judge_window
@@ -69,7 +70,8 @@ def monitor(
         monitor_event(monitored, rules), lambda event: _is_same(event, monitored, rules)
     )
     announce(request.stage, record)
-    return MonitorResult(monitored, record.number, is_new, write_report(project, monitored, html))
+    lineage = find_lineage(client, project.settings.model, request.live.version)
+    return MonitorResult(monitored, record.number, is_new, write_report(project, monitored, html, lineage))
 
 
 def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
@@ -94,7 +96,7 @@ def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
         version=request.live.version,
         digest=request.live.digest,
         target=request.live.deployment,
-        verdict="none" if verdict.state == "quiet" else "passed" if verdict.state == "healthy" else "failed",
+        verdict="none" if verdict.state == "not measured" else "passed" if verdict.state == "healthy" else "failed",
         reason=monitored.reason,
         evidence=values | facts,
     )

@@ -1,4 +1,4 @@
-"""From measures and rules to the verdict on a window: healthy, drift, quality, service, or quiet. Pure: no I/O.
+"""From measures and rules to the verdict on a window: healthy, drift, quality, service, or not measured. Pure: no I/O.
 
 The data are judged first: where they cannot be trusted, no measure that rests on them is, and no retraining follows.
 """
@@ -17,7 +17,7 @@ from model_package.errors import MeasurementError
 from model_package.measures import Measure
 from model_package.monitoring.findings import Findings
 
-State = Literal["healthy", "quiet", "drift", "quality", "service"]
+State = Literal["healthy", "not measured", "drift", "quality", "service"]
 _RELEASE: Final = Comparison("its evaluation", "the rows of the window", "inferiority")
 _BROKEN: Final = ("fail", "error")
 _MODEL_SECTIONS: Final[tuple[Section, ...]] = ("drift", "performance", "fairness")
@@ -53,7 +53,10 @@ def judge_window(
     measures = {**findings.measures, **service}
     outcomes = tuple(_check(rule, measures, findings) for rule in rules.rules_at(stage))
     broken = {section_of(each.rule.measure) for each in outcomes if each.outcome in _BROKEN}
-    state = _state(broken, is_quiet=findings.rows < rules.measuring.min_rows)
+    if not findings.rows:
+        # Without a row there are no data that could be right or wrong, nor drift: nothing was measured.
+        broken -= {section for section in broken if section != "service"}
+    state = _state(broken, is_measured=findings.rows >= rules.measuring.min_rows)
     return MonitorVerdict(state, outcomes, _retrainable(outcomes, rules.retrain_on, state))
 
 
@@ -65,14 +68,14 @@ def _check(rule: Rule, measures: Mapping[str, Measure], findings: Findings) -> O
     return check(rule, measure, catalogue().kind(rule.measure), _RELEASE)
 
 
-def _state(broken: set[Section], *, is_quiet: bool) -> State:
+def _state(broken: set[Section], *, is_measured: bool) -> State:
     if "quality" in broken:
         return "quality"
     if broken.intersection(_MODEL_SECTIONS):
         return "drift"
     if "service" in broken:
         return "service"
-    return "quiet" if is_quiet else "healthy"
+    return "healthy" if is_measured else "not measured"
 
 
 def _retrainable(outcomes: Sequence[Outcome], retrain_on: Sequence[str], state: State) -> tuple[str, ...]:

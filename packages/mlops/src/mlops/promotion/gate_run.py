@@ -24,7 +24,7 @@ from mlops.azure.errors import explain
 from mlops.azure.workspace import WorkspaceClients
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, MlopsError
-from mlops.core.layout import REPORT_FOLDER, private_folder
+from mlops.core.layout import REPORT_FOLDER, demo_hint, private_folder
 from mlops.core.markdown import clean
 from mlops.core.results import Block, Line, Result, SourceLocation, Table
 from mlops.endpoint.view import View
@@ -45,6 +45,7 @@ from mlops.stages.release_history import BaseRules, read_judged_manifest, rules_
 from mlops.training.submission import held_out_file
 from model_package.collected.window import Window
 from model_package.package import package_digest
+from model_package.reports.pages import Fact, keep_page
 from model_package.tasks import Task, task_of
 
 # More rows take longer and do not improve the estimate of a distribution.
@@ -81,7 +82,7 @@ def gate_change(clients: WorkspaceClients, state: StageState, rules: BaseRules, 
     if release is None:
         raise InputError(
             f"releases/{state.stage}.yml releases nothing, so there is nothing to judge",
-            f"Propose a release: `mlops promote --to {state.stage}`.",
+            f"Propose a release: `mlops promote --to {state.stage}`. {demo_hint(clients.project.root)}".rstrip(),
         )
     challenger = released_challenger(clients, state.stage, release)
     if package_digest(challenger.candidate.folder) == release.model.digest:
@@ -205,6 +206,7 @@ def _with_provenance_warnings(
 
 
 _COLUMNS = ("", "gate", "champion", "challenger", "difference", "interval", "threshold")
+_OPTIONAL = ("interval", "difference", "champion")
 STEP_SUMMARY_LIMIT = 1_000_000
 
 
@@ -257,7 +259,7 @@ def verdict_blocks(report: GateReport) -> list[Block]:
         )
         for row in report.rows
     )
-    return [*verdict_lines(report), Table("", _COLUMNS, rows)]
+    return [*verdict_lines(report), Table("", _COLUMNS, rows, _OPTIONAL)]
 
 
 def verdict_lines(report: GateReport) -> list[Block]:
@@ -269,10 +271,36 @@ def verdict_lines(report: GateReport) -> list[Block]:
         *(Line(f"  {clean(each)}") for each in report.proposal.rule_changes),
         *(
             Line(f"  {row.outcome}: {clean(row.title)}: {clean(row.sentence)} ({clean(row.why)})")
-            for row in report.rows
-            if row.outcome != "pass"
+            for row in report.blocking
         ),
+        *(Line(clean(each)) for each in report.changes),
+        *_lines("nearest to their bounds:", report.nearest),
+        *_lines("not measured:", [f"{row.title}: {row.sentence}" for row in report.unmeasured]),
     ]
+
+
+def _lines(title: str, sentences: Sequence[str]) -> list[Block]:
+    """Sentences below a title; nothing for none."""
+    return [Line(title), *(Line(f"  {clean(each)}") for each in sentences)] if sentences else []
+
+
+def _facts(report: GateReport) -> list[Fact]:
+    """What the report is about, with the reports of both models' training."""
+    release, champion = report.proposal.challenger.release, report.proposal.champion
+    model, source = release.model, release.source
+    facts = [
+        Fact("model", f"{model.name} {model.version}"),
+        Fact("stage", report.proposal.stage),
+        Fact("job", source.job),
+        Fact("commit", source.git_commit),
+        Fact("data", f"{source.data.name} {source.data.version}"),
+        Fact("judged", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+        Fact("challenger", "report of its training", f"{model.name}-{model.version}.html"),
+    ]
+    if champion:
+        before = champion.release.model
+        facts.append(Fact("champion", "report of its training", f"{before.name}-{before.version}.html"))
+    return facts
 
 
 def write_reports(project: Project, report: GateReport, markdown: Path | None, html: Path | None) -> GateResult:
@@ -282,7 +310,7 @@ def write_reports(project: Project, report: GateReport, markdown: Path | None, h
     name = f"gate-{report.proposal.stage}-{model.name}-{model.version}"
     markdown = markdown or folder / f"{name}.md"
     html = html or folder / f"{name}.html"
-    for file, text in ((markdown, markdown_report(report, STEP_SUMMARY_LIMIT)), (html, html_report(report))):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+    markdown.parent.mkdir(parents=True, exist_ok=True)
+    markdown.write_text(markdown_report(report, STEP_SUMMARY_LIMIT), encoding="utf-8")
+    keep_page(html, html_report(report), _facts(report), listed=html.parent == folder)
     return GateResult(report, manifest_file(project.root, report.proposal.stage), markdown, html)

@@ -26,7 +26,7 @@ from mlops.settings.releases import (
     skipped_phases,
 )
 from mlops.settings.stages import StageName, StageOrder
-from mlops.stages.release_history import mixed_changes, order_at, skipped_stage
+from mlops.stages.release_history import mixed_changes, order_at, rule_changes, skipped_stage
 
 Kind = Literal["first release", "release", "removal", "settings"]
 
@@ -89,7 +89,10 @@ class StageChange:
 
 @dataclass(frozen=True)
 class PlanResult(Result):
-    """The stages that change, in deployment order, and the manifests that cannot be read."""
+    """The stages that change, in deployment order, and the manifests that cannot be read.
+
+    `rule_changes` are the rules, and the files of code that judges, that change; a sentence for each.
+    """
 
     since: str
     order: StageOrder
@@ -97,6 +100,7 @@ class PlanResult(Result):
     changes: tuple[StageChange, ...]
     problems: tuple[str, ...]
     locations: tuple[SourceLocation, ...] = ()
+    rule_changes: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -119,7 +123,8 @@ class PlanResult(Result):
         """Everything."""
         changes = [change.document() for change in self.changes]
         order = list(self.order)
-        return {"since": self.since, "order": order, "stages": changes, "problems": list(self.problems)}
+        rules = {"rule_changes": list(self.rule_changes)}
+        return {"since": self.since, "order": order, "stages": changes, **rules, "problems": list(self.problems)}
 
     def blocks(self) -> Sequence[Block]:
         """One row per stage that changes."""
@@ -133,9 +138,13 @@ class PlanResult(Result):
         ]
         reordered = self.order != self.order_before
         listed = [Line(f"the stages were {self.order_before}, and are now {self.order}")] if reordered else []
+        rules = [Line(f"  {each}") for each in self.rule_changes]
+        judged = [Line("rules, or code that judges, change; a release is judged by those before:"), *rules]
+        rest = [*(judged if rules else ()), *problems]
         if rows:
-            return [*listed, Table(f"since {self.since}", columns, rows), *without, *problems]
-        return [*listed, *problems] or [Line(f"no stage changes since {self.since}", "good")]
+            return [*listed, Table(f"since {self.since}", columns, rows, ("model", "digest")), *without, *rest]
+        nothing = [] if listed or problems else [Line(f"no stage changes since {self.since}", "good")]
+        return [*listed, *nothing, *rest]
 
 
 def plan(repository: Repository, since: str) -> PlanResult:
@@ -151,7 +160,10 @@ def plan(repository: Repository, since: str) -> PlanResult:
         )
     settings = parse_settings(repository.read(_HEAD, _PROJECT_PATH) or "")
     found = [_planned(repository, settings, since, stage) for stage in settings.order]
-    mixed = () if _NOTHING_BEFORE.fullmatch(since) else mixed_changes(repository, since)
+    commit = None if _NOTHING_BEFORE.fullmatch(since) else repository.resolve(since)
+    mixed = mixed_changes(repository, since) if commit else ()
+    rules = rule_changes(repository, settings.order, commit) if commit else ()
+    manifests = tuple(f"{manifest_path(stage)}:" for stage in settings.order)
     return PlanResult(
         since,
         settings.order,
@@ -159,6 +171,8 @@ def plan(repository: Repository, since: str) -> PlanResult:
         tuple(change for each in found for change in each.changes),
         (*mixed, *(problem for each in found for problem in each.problems)),
         tuple(location for each in found for location in each.locations),
+        # What changes in a manifest stands among the stage's settings.
+        tuple(each for each in rules if not each.startswith(manifests)),
     )
 
 

@@ -14,6 +14,7 @@ from mlops.audit.record import BY_HAND, Event, Record
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.core.git import Repository
+from mlops.core.layout import demo_hint
 from mlops.core.markdown import escape
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.view import Live
@@ -85,7 +86,7 @@ def revert(clients: WorkspaceClients, stage: StageName) -> RevertResult:
     name = f"version {live.version}" if live else _NOTHING
     agreement = _reason_for_nothing(released, live, name)
     if released is None or agreement:
-        return RevertResult(stage, released, name, agreement or f"git releases no model, but it runs {name}")
+        return RevertResult(stage, released, name, agreement or _released_elsewhere(clients, name))
     log = AuditLog(clients.stage(stage))
     why = rolled_back_for(log.read()[0], released.model.digest)
     reason = f"git releases version {released.model.version} to {stage}, which runs {name}"
@@ -114,6 +115,11 @@ def _rolled_back_digest(event: Event) -> str:
     if event.step != BY_HAND:
         return event.digest
     return event.evidence.get(LEFT, "").rpartition(" ")[2]
+
+
+def _released_elsewhere(clients: WorkspaceClients, name: str) -> str:
+    hint = demo_hint(clients.project.root)
+    return f"git releases no model, but it runs {name}{f'. {hint}' if hint else ''}"
 
 
 def _reason_for_nothing(released: Release | None, live: Live | None, name: str) -> str | None:

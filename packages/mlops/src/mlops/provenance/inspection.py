@@ -75,7 +75,10 @@ class ProvenanceResult(Result):
             ("builder", self.statement.builder),
             ("run", made.runDetails.metadata.invocationId),
             ("finished", made.runDetails.metadata.finishedOn),
-            *((each.name, " ".join(each.digest.values())) for each in made.buildDefinition.resolvedDependencies),
+            *(
+                (each.name, ", ".join(f"{name} {value}" for name, value in each.digest.items()))
+                for each in made.buildDefinition.resolvedDependencies
+            ),
         )
         blocks: list[Block] = [Table(f"{self.model.name} version {self.model.version}", (), rows)]
         if self.folder:
@@ -121,7 +124,7 @@ def _committed(clients: WorkspaceClients, stage: StageName) -> tuple[ProvenanceS
 def _released(clients: WorkspaceClients, stage: StageName) -> ProvenanceSubject:
     release = read_manifest(manifest_file(clients.project.root, stage)).release
     if release is None:
-        raise nothing_released(stage)
+        raise nothing_released(clients.project.root, stage)
     package, _ = fetch_package(clients.models(stage), clients.project, release.model.name, release.model.version)
     return ProvenanceSubject(stage, ModelVersion(**release.model.model_dump()), package, release)
 

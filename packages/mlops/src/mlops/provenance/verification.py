@@ -14,9 +14,9 @@ from typing import Final
 
 from mlops.core.documents import read_text
 from mlops.core.errors import MlopsError, PromotionRefused, RolloutFailed
-from mlops.core.git import Repository
+from mlops.core.git import DIRTY_SUFFIX, Repository
 from mlops.githost.hosts import remote_of
-from mlops.githost.interface import Attested, RemoteAddress
+from mlops.githost.interface import WORKSTATION, Attested, RemoteAddress
 from mlops.models.registered import ModelVersion
 from mlops.provenance.statement import PREDICATE_TYPE, Statement, parse_statement, statement_path
 from mlops.settings.policies import POLICY_FILE, Demands, Policy, allows, read_policy
@@ -50,7 +50,8 @@ def require_at_deployment(project: Project, subject: ProvenanceSubject) -> None:
     if problems:
         raise RolloutFailed(
             f"{subject.name} may not run in {subject.stage}: its provenance is not accepted",
-            f"Nothing was changed. {_advice(project, subject)}",
+            f"Nothing was changed. {_advice(project, subject, problems)} "
+            f"`mlops provenance --stage {subject.stage}` shows its statement.",
             tuple(problems),
         )
 
@@ -62,7 +63,7 @@ def require_at_promotion(
     problems = statement_problems(project, subject, statement, base, policy=policy)
     if problems:
         message = f"{subject.stage} would refuse {subject.name}: its provenance is not accepted"
-        raise PromotionRefused(message, _advice(project, subject), tuple(problems))
+        raise PromotionRefused(message, _advice(project, subject, problems), tuple(problems))
 
 
 def committed_problems(
@@ -136,6 +137,9 @@ def _commit_problems(demands: Demands, repository: Repository, statement: Statem
     commit = statement.commit
     if demands.commit == "any":
         return []
+    if commit.endswith(DIRTY_SUFFIX):
+        where = commit.removesuffix(DIRTY_SUFFIX)
+        return [f"the model was trained from uncommitted changes of commit {where!r}: commit them, and train again"]
     if not commit or repository.resolve(commit) != commit:
         return [f"the model was trained from commit {commit!r}, which git does not have. {_FULL_HISTORY}"]
     if demands.commit == "merged" and repository.merge_base(head, commit) != commit:
@@ -166,11 +170,16 @@ def _attestation_problems(
     return [problem] if problem else []
 
 
-def _advice(project: Project, subject: ProvenanceSubject) -> str:
+def _advice(project: Project, subject: ProvenanceSubject, problems: Sequence[str]) -> str:
     remote = remote_of(project.root)
     train = f"`{remote.host.training_command}`" if remote else "`mlops train --fresh` in your CI system"
-    return (
+    again = (
         "Train it again in a builder that the stage accepts, without reusing steps that ran elsewhere: "
-        f"{train}; then promote the new version. Or change what the stage requires, in a reviewed change of "
-        f"{POLICY_FILE.as_posix()}: `mlops provenance --stage {subject.stage}` shows both."
+        f"{train}; then promote the new version."
+    )
+    if not any(WORKSTATION in each for each in problems):
+        return again
+    return (
+        f"{again} To promote what was trained on this machine instead, add `- {WORKSTATION}` to the `builders` of "
+        f"{subject.stage} in {POLICY_FILE.as_posix()}, commit and push (docs/by-hand.md)."
     )

@@ -68,11 +68,13 @@ class EnterPhase(Action):
 class RollBack(Action):
     """All traffic to `to` (None: to no deployment), no mirror, and the end of the rollout with its reason, in one call.
 
-    `cleared`: this only cleans up after another rollout, so that the plan can begin.
+    `cleared`: this only cleans up after another rollout, so that the plan can begin. `is_timing`: something took too
+    long, or could not be measured in time.
     """
 
     to: str | None
     cleared: bool = False
+    is_timing: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def _create(view: View, plan: Plan, progress: Progress, now: datetime) -> Action
     waited = (now - progress.since).total_seconds()
     if deployment is not None and deployment.busy:
         if waited > plan.progress_deadline_seconds:
-            return _roll_back(view, progress, f"{to} was not ready within {plan.progress_deadline_seconds:.0f} s")
+            late = f"{to} was not ready within {plan.progress_deadline_seconds:.0f} s"
+            return _roll_back(view, progress, late, is_timing=True)
         return Wait(f"{to} is {deployment.state}")
     if deployment is not None and deployment.content == plan.content:
         if deployment.ready:
@@ -176,18 +179,18 @@ def _verify(view: View, plan: Plan, progress: Progress, evidence: Evidence, now:
         what = f"{progress.phase} of {progress.to}"
         so_far = f" ({evidence.pending})" if evidence.pending else ""
         if elapsed > plan.progress_deadline_seconds + plan.load_seconds:
-            return _roll_back(view, progress, f"{what} had no result after {elapsed:.0f} s{so_far}")
+            return _roll_back(view, progress, f"{what} had no result after {elapsed:.0f} s{so_far}", is_timing=True)
         return Verify(f"{what}{so_far}", progress.phase, progress.to)
     if proof.outcome is Outcome.passed:
         return _enter_next(plan, progress, f"{progress.phase} passed: {proof.reason}")
-    return _roll_back(view, progress, f"{progress.phase} failed: {proof.reason}")
+    return _roll_back(view, progress, f"{progress.phase} failed: {proof.reason}", is_timing=proof.is_timing)
 
 
 def _watch(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: datetime) -> Action:
     service = evidence.service
     elapsed = (now - progress.since).total_seconds()
     if service is not None and service.outcome is Outcome.breached:
-        return _roll_back(view, progress, f"in {progress.phase}: {service.reason}")
+        return _roll_back(view, progress, f"in {progress.phase}: {service.reason}", is_timing=service.is_timing)
     if not _as_entered(view, plan, progress):
         return _roll_back(view, progress, f"the traffic is not that of {progress.phase}: someone changed it")
     if elapsed < plan.soak_seconds:
@@ -196,7 +199,8 @@ def _watch(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: 
         return _enter_next(plan, progress, f"{progress.phase} met its SLO: {service.reason}")
     if elapsed > plan.progress_deadline_seconds:
         why = service.reason if service else "no metrics"
-        return _roll_back(view, progress, f"in {progress.phase}: no evidence after {elapsed:.0f} s ({why})")
+        late = f"in {progress.phase}: no evidence after {elapsed:.0f} s ({why})"
+        return _roll_back(view, progress, late, is_timing=True)
     return Wait(f"{progress.phase}: {service.reason if service else 'no metrics yet'}")
 
 
@@ -218,14 +222,16 @@ def _clean_up(view: View, progress: Progress, reason: str) -> Action:
     return _roll_back(view, progress, reason, cleared=True)
 
 
-def _roll_back(view: View, progress: Progress, reason: str, *, cleared: bool = False) -> Action:
+def _roll_back(
+    view: View, progress: Progress, reason: str, *, cleared: bool = False, is_timing: bool = False
+) -> Action:
     """Traffic returns only to a healthy deployment; if the new one is the only healthy one, it stays."""
     origin = progress.origin
     if origin is None:
-        return RollBack(f"{reason}; there was no live deployment to return to", None, cleared)
+        return RollBack(f"{reason}; there was no live deployment to return to", None, cleared, is_timing)
     deployment = view.deployments.get(origin)
     if deployment is not None and deployment.ready:
-        return RollBack(reason, origin, cleared)
+        return RollBack(reason, origin, cleared, is_timing)
     return Halt(f"{reason}; but {origin} is not healthy, so traffic was not moved")
 
 

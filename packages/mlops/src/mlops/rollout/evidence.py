@@ -14,7 +14,7 @@ from typing import Final
 from azure.core.exceptions import AzureError
 
 from mlops.azure.errors import explain
-from mlops.azure.service_health import Outcome, Verdict, combined, judge
+from mlops.azure.service_health import Outcome, Verdict, combined, judge, unless_late
 from mlops.azure.service_metrics import Monitor, Window
 from mlops.cli.progress import say
 from mlops.core.errors import EndpointUnreachable, RolloutFailed
@@ -73,6 +73,11 @@ class EvidenceCollector:
             return Evidence(proof=self._proof, pending="" if self._load is None else self._callers().reason)
         return Evidence(service=self._service(view, progress, now))
 
+    @property
+    def is_measured_elsewhere(self) -> bool:
+        """Whether the service itself saw a breach, which no load of this machine explains."""
+        return self._metrics is not None and self._metrics.outcome is Outcome.breached
+
     def breaks(self) -> bool:
         """Whether the synthetic callers see a breach now: a reason not to wait any longer."""
         return self._load is not None and self._callers().outcome is Outcome.breached
@@ -113,9 +118,8 @@ class EvidenceCollector:
             return None
         wanted = self._target.requests_per_second
         if load.per_second < LEAST_SHARE_OF_LOAD * wanted:
-            return Verdict(
-                Outcome.unknown, f"only {load.per_second:.0f} of {wanted:.0f} requests per second got through"
-            )
+            few = f"only {load.per_second:.0f} of {wanted:.0f} requests per second got through"
+            return Verdict(Outcome.unknown, few, is_timing=True)
         return verdict
 
     def _callers(self) -> Verdict:
@@ -126,7 +130,12 @@ class EvidenceCollector:
         notes = [verdict.reason]
         notes += [f"last: {load.last_failure}"] if load.last_failure else []
         notes += [f"{load.unreached} did not reach it: {load.last_miss}"] if load.unreached else []
-        return Verdict(verdict.outcome, f"synthetic callers: {', '.join(notes)}")
+        reason = f"synthetic callers: {', '.join(notes)}"
+        named = Verdict(verdict.outcome, reason, verdict.is_timing)
+        judged = unless_late(named, load.late_milliseconds, self._target.objective)
+        if judged is not named:
+            load.begin_again()
+        return judged
 
     def _service(self, view: View, progress: Progress, now: datetime) -> Verdict:
         if self._target.plan.load_seconds and self._load is None:
@@ -152,7 +161,7 @@ class EvidenceCollector:
             explained = explain(error)
             self._say_once(f"no metrics: {explained.message if explained else error}")
             return Verdict(Outcome.unknown, "no metrics available")
-        return Verdict(verdict.outcome, f"metrics: {verdict.reason}")
+        return Verdict(verdict.outcome, f"metrics: {verdict.reason}", verdict.is_timing)
 
     def _say_once(self, text: str) -> None:
         if not self._silent:

@@ -16,6 +16,8 @@ from typing import Final
 import aiohttp
 
 from mlops.azure.service_health import Observation, quantile
+from mlops.core.errors import Inconclusive, RolloutFailed
+from mlops.core.programs import MachineLoad, busiest_programs
 from mlops.endpoint.client import DEPLOYMENT_HEADER, SYNTHETIC_HEADER, Address, trust
 
 CONNECTIONS: Final = 8
@@ -43,6 +45,7 @@ class GoldenLoad:
         self._interval = 1.0 / requests_per_second
         self._sample = sample
         self._milliseconds: list[float] = []
+        self._late: list[float] = []
         self._failures = 0
         self._last_failure = ""
         self._began = self._first = self._last = 0.0
@@ -74,6 +77,17 @@ class GoldenLoad:
         """Answers per second since the first answer, without the time to connect."""
         return (len(self._milliseconds) - 1) / max(self._last - self._first, self._interval)
 
+    @property
+    def late_milliseconds(self) -> float:
+        """How late this machine wakes a caller up, at the 95th percentile: none of it is the deployment's."""
+        late = list(self._late)
+        return quantile(late, _P95) if late else 0.0
+
+    def begin_again(self) -> None:
+        """Forget the answers so far."""
+        self._milliseconds, self._late, self._failures = [], [], 0
+        self._began, self._first = time.monotonic(), 0.0
+
     def observation(self) -> Observation:
         """The answers so far. Percentiles of a partial sample count missing answers as fast: breaches are certain."""
         milliseconds = list(self._milliseconds)
@@ -102,6 +116,7 @@ class GoldenLoad:
                     await asyncio.wait(asked, timeout=self._interval, return_when=asyncio.FIRST_COMPLETED)
                     continue
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
+                self._late.append(1000 * (time.monotonic() - due))
                 # Missed requests are not made up for: that would change the load.
                 due = max(due + self._interval, time.monotonic() - self._interval)
                 task = asyncio.create_task(self._ask(session, self._bodies[number % len(self._bodies)]))
@@ -139,6 +154,15 @@ class GoldenLoad:
         if failure:
             self._failures += 1
             self._last_failure = failure
+
+
+def inconclusive(error: RolloutFailed, load: MachineLoad, command: str) -> Inconclusive:
+    """A failure by a figure of time on a machine that is too busy to measure one: it shows nothing of the model."""
+    return Inconclusive(
+        f"{error.message}. This is inconclusive, no fault of the model: this machine is too busy to measure ({load})",
+        f"Run `{command}` again once the load is below {load.most}; it continues from what is live.",
+        (*error.details, *(f"what else runs: {each}" for each in busiest_programs())),
+    )
 
 
 async def _finish(asked: set[asyncio.Task[None]]) -> None:

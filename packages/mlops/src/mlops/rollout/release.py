@@ -202,7 +202,7 @@ def model_to_run(
             f"Promote it: `mlops promote --to {stage} --version {version}`.",
         )
     if manifest.release is None:
-        raise nothing_released(stage)
+        raise nothing_released(project.root, stage)
     released = manifest.release.model
     registry = project.settings.registry
     reference = f"azureml://registries/{registry}/models/{released.name}/versions/{released.version}"

@@ -19,6 +19,7 @@ from azure.core.exceptions import HttpResponseError, ServiceRequestError, Servic
 from mlops.azure.errors import explain
 from mlops.cli.progress import say
 from mlops.core.errors import MlopsError, ProjectError, RolloutFailed
+from mlops.core.programs import machine_load
 from mlops.core.waiting import SHORTEST_PAUSE_SECONDS, Stop, pause_after
 from mlops.endpoint.view import View, observe
 from mlops.rollout.audit_writer import AuditWriter
@@ -37,6 +38,7 @@ from mlops.rollout.decide import (
 from mlops.rollout.evidence import EvidenceCollector
 from mlops.rollout.execute import Executor, refusal
 from mlops.rollout.lease import held_by_another, lease_in, new_owner
+from mlops.rollout.load import inconclusive
 from mlops.rollout.plan import Target
 from mlops.rollout.rollback import revert_advice
 
@@ -238,7 +240,12 @@ class Rollout:
         advice = revert_advice(self._target.project, self._target.stage_name, plan.version)
         if self._stop.reason is not None:
             return self._stop.error(message, f"{_AGAIN} {advice}".rstrip())
-        return RolloutFailed(message, advice, details)
+        error = RolloutFailed(message, advice, details)
+        error.is_timing = action.is_timing or time.monotonic() > self._deadline
+        load = machine_load()
+        if error.is_timing and load.is_busy and not self._gatherer.is_measured_elsewhere:
+            return inconclusive(error, load, f"mlops deploy --stage {self._target.stage_name}")
+        return error
 
 
 def _serving(live: str | None) -> str:

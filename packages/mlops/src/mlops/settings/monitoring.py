@@ -50,7 +50,7 @@ _OF_EVERY_TASK: Final[dict[Section, dict[str, MeasureKind]]] = {
     "drift": {
         "largest_feature_drift": MeasureKind("Largest feature drift (PSI)", "lower"),
         "drifted_share": MeasureKind("Drifted features", "lower"),
-        "weighted_drift": MeasureKind("Drift by importance (PSI)", "lower"),
+        "weighted_drift": MeasureKind("Importance-weighted drift (PSI)", "lower"),
         "score_drift": MeasureKind("Score drift (PSI)", "lower"),
     },
     "service": {

@@ -18,6 +18,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from mlops.core.documents import Part, PlainName, YamlFile, parse_checked, read_checked, read_text, read_yaml
 from mlops.core.errors import ProjectError
+from mlops.core.layout import demo_hint
 from mlops.core.yaml_nodes import compose
 from mlops.settings.project import BATCH, KUBERNETES, NO_ONLINE_ENDPOINT, AssetName, Serving
 from mlops.settings.stages import StageName
@@ -139,12 +140,11 @@ def read_manifest(file: Path) -> Manifest:
     return read_checked(file, Manifest).value
 
 
-def nothing_released(stage: StageName) -> ProjectError:
+def nothing_released(root: Path, stage: StageName) -> ProjectError:
     """The error of a command that needs a release where the stage's manifest has none."""
     return ProjectError(
         f"nothing is released to {stage} yet: `release` in {manifest_path(stage)} is null",
-        f"Promote what the previous stage runs: `mlops promote --to {stage}`. Releases of `mlops demo` are in its "
-        "scratch repository: give the folder that it printed as `mlops --project FOLDER`.",
+        f"Promote what the previous stage runs: `mlops promote --to {stage}`. {demo_hint(root)}".rstrip(),
     )
 
 

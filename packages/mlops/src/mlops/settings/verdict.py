@@ -1,7 +1,7 @@
 """Judge a measure by its rule: an outcome with a sentence. Pure: no I/O. What outcomes mean together, callers decide.
 
 What cannot be judged never passes: a measure that is missing, broken or not a number, or a comparison without the other
-value. The two exceptions must be written in the rule: `no_champion: pass` and `missing: pass`.
+value. Where the rule says `no_champion: pass` or `missing: pass` it does not block either: it is "not measured".
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from mlops.settings.rules import MeasureKind, Rule
+from mlops.settings.rules import MeasureKind, Policy, Rule
 from model_package.measures import Measure
 
 Result = Literal["pass", "not measured", "fail", "inconclusive", "error"]
-NOT_BLOCKING: Final = ("pass", "not measured")
-_SEVERITY: Final[dict[Result, int]] = {"pass": 0, "not measured": 1, "inconclusive": 2, "fail": 3, "error": 4}
+NOT_MEASURED: Final = "not measured"
+NOT_BLOCKING: Final = ("pass", NOT_MEASURED)
+_SEVERITY: Final[dict[Result, int]] = {"not measured": 0, "pass": 1, "inconclusive": 2, "fail": 3, "error": 4}
 # Outside these, four decimals show nothing, or nothing more.
 _SMALL: Final = 0.001
 _LARGE: Final = 100
@@ -23,13 +24,17 @@ _LARGE: Final = 100
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of one rule: the value observed (None when there is none), its bounds, and one sentence."""
+    """The result of one rule: the value observed (None when there is none), its bounds, and one sentence.
+
+    `room` is the share of its nearest bound that is left, 0 at the bound; None where none is measured or it is 0.
+    """
 
     rule: Rule
     outcome: Result
     observed: float | None
     bound: str
     sentence: str
+    room: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -69,7 +74,8 @@ def check(rule: Rule, measured: Measure, kind: MeasureKind, against: Comparison)
     worst = max((finding.result for finding in findings), key=lambda result: _SEVERITY[result])
     sentences = [finding.sentence for finding in findings if finding.result == worst or finding.result != "pass"]
     observed = measured.value if measured.state == "measured" and math.isfinite(measured.value) else None
-    return Outcome(rule, worst, observed, bound_text(rule), "; ".join(sentences))
+    room = None if observed is None or worst == "not measured" else _room(rule, measured)
+    return Outcome(rule, worst, observed, bound_text(rule), "; ".join(sentences), room)
 
 
 def bound_text(rule: Rule) -> str:
@@ -85,20 +91,41 @@ def bound_text(rule: Rule) -> str:
     return ", ".join(text for text in texts if text)
 
 
+def _room(rule: Rule, measured: Measure) -> float | None:
+    """The share of the nearest bound that is left. Exact bounds of 0 say nothing here: they are kept or broken."""
+    bounds, value, difference = rule.bounds, measured.value, measured.difference
+    interval = measured.difference_interval
+    low, high = (interval.low, interval.high) if interval else (difference, difference)
+    reference = measured.reference
+    pairs = (
+        (bounds.min, None if bounds.min is None else value - bounds.min),
+        (bounds.max, None if bounds.max is None else bounds.max - value),
+        (bounds.max_drop, None if bounds.max_drop is None or low is None else bounds.max_drop + low),
+        (bounds.max_rise, None if bounds.max_rise is None or high is None else bounds.max_rise - high),
+        (bounds.max_ratio, None if bounds.max_ratio is None or not reference else bounds.max_ratio - value / reference),
+    )
+    shares = [left / abs(bound) for bound, left in pairs if bound and left is not None and math.isfinite(left)]
+    return min(shares, default=None)
+
+
 def _bound_text(prefix: str, bound: float | None) -> str:
     return "" if bound is None else f"{prefix}{bound:g}"
 
 
 def _findings(rule: Rule, measured: Measure, kind: MeasureKind, against: Comparison) -> list[_Finding]:
     if kind.needs_champion and against.absent:
-        return [_Finding(rule.no_champion, f"nothing to compare with: {against.absent}")]
+        return [_unmeasured(rule.no_champion, f"nothing to compare with: {against.absent}")]
     if measured.state == "nothing":
-        return [_Finding(rule.missing, f"not measured: {measured.reason}")]
+        return [_unmeasured(rule.missing, f"not measured: {measured.reason}")]
     if measured.state == "broken":
         return [_Finding("error", f"cannot be measured: {measured.reason}")]
     if not math.isfinite(measured.value):
         return [_Finding("error", f"is not a number: it is undefined for {against.rows} (only one class?)")]
     return [*_absolute(rule, measured), *_relative(rule, measured, against)]
+
+
+def _unmeasured(policy: Policy, sentence: str) -> _Finding:
+    return _Finding("not measured" if policy == "pass" else policy, sentence)
 
 
 def _absolute(rule: Rule, measured: Measure) -> list[_Finding]:
@@ -124,7 +151,7 @@ def _relative(rule: Rule, measured: Measure, against: Comparison) -> list[_Findi
     if not bounds.relative:
         return []
     if against.absent:
-        return [_Finding(rule.no_champion, f"not compared: {against.absent}")]
+        return [_unmeasured(rule.no_champion, f"not compared: {against.absent}")]
     if measured.reference is None or not math.isfinite(measured.reference):
         problem = measured.reference_problem or "its value is not a number"
         return [_Finding("error", f"{against.name} cannot be measured: {problem}")]

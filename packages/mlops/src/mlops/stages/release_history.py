@@ -260,7 +260,7 @@ def rules_at(project: Project, revision: str | None) -> BaseRules:
     commit = repository.resolve(revision) if revision else None
     if commit is None:
         return BaseRules(project)
-    changes = _rule_changes(repository, project.order, commit)
+    changes = rule_changes(repository, project.order, commit)
     code = {*repository.files_at(commit, _EXTENSION_PATH), *_files(project.root, EXTENSION_FOLDER)}
     paths = (*_JUDGING, *(path for path in code if path.suffix == ".py"))
     texts = {path: repository.read(commit, path) for path in paths}
@@ -290,7 +290,7 @@ def _own_rule(path: PurePosixPath, where: str) -> ProjectError:
     )
 
 
-def _rule_changes(repository: Repository, order: StageOrder, commit: str) -> tuple[str, ...]:
+def rule_changes(repository: Repository, order: StageOrder, commit: str) -> tuple[str, ...]:
     """What the working tree changes in the rules since a commit: values in YAML files, names of other files."""
     manifests = tuple(manifest_path(stage) for stage in order)
     found = []

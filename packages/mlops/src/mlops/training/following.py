@@ -21,6 +21,7 @@ from azure.core.exceptions import AzureError
 
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import Step, StepBoard
+from mlops.core.environments import advice_for_module
 from mlops.core.errors import JobFailed
 from mlops.core.layout import STATE_FOLDER, VALIDATION_OUTPUT, private_folder
 from mlops.core.waiting import poll
@@ -215,7 +216,8 @@ def _step_failure(
     where = f" The full log: {log}." if log else ""
     return JobFailed(
         f"step {failed.step.name} of job {job.name} failed",
-        f"Fix what the log reports and run the command again; finished steps are reused.{skipped}{where}",
+        f"{advice_for_module(project.root, tail)} Fix what the log reports and run the command again; finished steps "
+        f"are reused.{skipped}{where}".lstrip(),
         tuple(tail),
     )
 

@@ -7,15 +7,15 @@ In one go (`train`), or in two parts that may be hours apart and on different ma
 from __future__ import annotations
 
 import importlib
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 from azure.ai.ml import MLClient
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -23,7 +23,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import Step, say, step_board
 from mlops.core.errors import Interrupted
-from mlops.core.git import git_commit
+from mlops.core.git import DIRTY_SUFFIX, UNKNOWN, Repository, git_commit
 from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
 from mlops.core.results import Block, Line, Result, Table
 from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
@@ -34,6 +34,9 @@ from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure
 from mlops.training.submission import Order, SubmittedJob, default_data, find_submitted, new_job_name, submit
 from model_package.evaluation import Estimate
 from model_package.package import REPORT_FILE
+from model_package.reports.pages import Fact, keep_page
+
+_FILES_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -196,12 +199,26 @@ def training_order(
     """What to run, and the local file if there is one."""
     Thread(target=_preload_imports, daemon=True).start()
     settings, commit = project.settings, git_commit(project.root)
+    warn_of_uncommitted(project, commit)
     name = job_name or new_job_name(settings.name)
     if isinstance(data, str):
         return Order(name, find_data(client, settings.data, data), False, commit, fresh), None
     file = data or default_data(project).file
     version, is_new = ensure_data(client, settings.data, file)
     return Order(name, version, is_new, commit, fresh), file
+
+
+def warn_of_uncommitted(project: Project, commit: str) -> None:
+    """Say before anything runs that the model could not be promoted: its code is in no commit."""
+    if commit == UNKNOWN:
+        say("warning: there is no git repository with a commit here, so this version cannot be promoted: `git init`")
+    elif commit.endswith(DIRTY_SUFFIX):
+        files = [str(path) for path in Repository(project.root).changed("HEAD", None)]
+        more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
+        say(
+            f"warning: uncommitted changes: {', '.join(files[:_FILES_NAMED])}{more}. This version can be deployed to "
+            f"{project.order.training}, and not be promoted; commit first, then train again"
+        )
 
 
 def _follow(client: MLClient, job: SubmittedJob) -> FinishedJob:
@@ -236,7 +253,7 @@ def _result(
         is_new=is_new,
         data=order.data,
         warnings=warnings,
-        report=_keep_report(project, package, model),
+        report=_keep_report(project, package, model, lineage, finished.studio_url),
         studio_url=finished.studio_url,
         stage=project.order.training,
         seconds=time.monotonic() - begun,
@@ -274,13 +291,24 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
     )
 
 
-def _keep_report(project: Project, package: Path, model: ModelVersion) -> Path | None:
-    """Copy the package's report to where people find it."""
+def _keep_report(
+    project: Project, package: Path, model: ModelVersion, lineage: Lineage, studio_url: str | None
+) -> Path | None:
+    """Keep the package's report where people find it, with what it is about: the step did not know its version."""
     report = package / REPORT_FILE
     if not report.is_file():
         return None
     folder = private_folder(project.path(REPORT_FOLDER))
-    return Path(shutil.copyfile(report, folder / f"{model.name}-{model.version}.html")).resolve()
+    facts = [
+        Fact("model", f"{model.name} {model.version}"),
+        Fact("digest", model.digest),
+        Fact("job", lineage.job, studio_url or ""),
+        Fact("commit", lineage.git_commit),
+        Fact("data", f"{lineage.data.name} {lineage.data.version}"),
+        Fact("registered", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+    ]
+    file = folder / f"{model.name}-{model.version}.html"
+    return keep_page(file, report.read_text(encoding="utf-8"), facts).resolve()
 
 
 def _shown(metric: Estimate) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model_package.reports.figures import ACCENT, HALF_WIDTH, MARGINS_WITH_NAMES, QUIET, SECOND, canvas, short, svg
-from model_package.reports.pages import Section, write_page, written_number
+from model_package.reports.pages import Fact, Section, keep_page, page_environment, written_number
 
 _TEMPLATE: Final = Path(__file__).with_name("report.html.j2")
 _WIDE: Final = (10.2, 3.9)
@@ -69,8 +69,8 @@ class Comparison:
         return (score or 0.0) * (1 if self.maximize else -1)
 
 
-def write_report(file: Path, found: Comparison, job: str) -> Path:
-    """Write the report as one HTML file without references to others."""
+def write_report(file: Path, found: Comparison, facts: Sequence[Fact]) -> Path:
+    """Write the report, with what it is about, beside the other reports of the project."""
     weights = importance(found)
     sections = [
         Section("Progress", "", (_over_trials(found), _importance(weights))),
@@ -80,9 +80,12 @@ def write_report(file: Path, found: Comparison, job: str) -> Path:
             (_parallel_coordinates(found),),
         ),
     ]
-    context = {"found": found, "job": job, "sections": sections, "written": written_number, "names": _names(found)}
-    write_page(file, _TEMPLATE, context)
-    return file
+    context = {"found": found, "sections": sections, "written": written_number, "names": _names(found)}
+    environment = page_environment(_TEMPLATE.parent)
+    # A browser may break long names after an underscore, so that the last column stays on the page.
+    environment.filters["breakable"] = lambda name: name.replace("_", "_\u200b")
+    text = environment.get_template(_TEMPLATE.name).render(context)
+    return keep_page(file, text, facts)
 
 
 def importance(found: Comparison) -> dict[str, float]:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -37,11 +38,13 @@ from mlops.training.following import COMPLETED, FAILED, TERMINAL, StepRun, follo
 from mlops.training.run import training_order
 from mlops.training.submission import Order
 from mlops.tuning.report import Comparison, Trial, write_report
+from model_package.reports.pages import Fact
 from model_package.tasks import task_of
 
 _SWEEP: Final = "sweep"
 _PURPOSE: Final = "purpose"
 _TUNE: Final = "tune"
+_COMMIT, _DATA = "git_commit", "data"
 _BRANCHES: Final = "tune"
 _PARENT_INPUT: Final = re.compile(r"\$\{\{\s*parent\.inputs\.([\w-]+)\s*\}\}")
 # The tag of a sweep with the parameters of one trial, as the service writes it.
@@ -61,6 +64,7 @@ class Tuning:
     metric: str
     maximize: bool
     studio_url: str | None = None
+    facts: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,14 +168,15 @@ def finish_tuning(client: MLClient, project: Project, job_name: str, *, propose:
         with step_board() as board:
             finished = follow(client, tuning, board, _trials_so_far(client, tuning))
     except KeyboardInterrupt:
-        advice = f"`mlops tune --job {job_name}` continues to wait; `mlops status` shows the job."
+        advice = f"`mlops tune --job {job_name}` continues to wait."
         raise Interrupted(f"job {job_name} is still running in the workspace", advice) from None
     if finished.status != COMPLETED:
         raise job_failure(client, project, finished, None)
     names = {run.step.name: run.job for run in finished.runs}
     found = _comparison(client, tuning, names)
     folder = private_folder(project.path(REPORT_FOLDER))
-    report = write_report(folder / f"tune-{job_name}.html", found, job_name).resolve()
+    facts = [*tuning.facts, Fact("compared", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")]
+    report = write_report(folder / f"tune-{job_name}.html", found, facts).resolve()
     edit = _edit(project, found)
     proposed = _propose(project, found, edit, job_name) if edit and propose else None
     return TuneResult(job_name, found, edit, proposed, report, finished.studio_url)
@@ -199,6 +204,8 @@ def tuning_job(project: Project, compute: str, order: Order, trials: int | None)
         {"experiment_name": project.settings.name},
         {"settings.default_compute": f"azureml:{compute}"},
         {"inputs.data": {"type": AssetTypes.URI_FILE, "path": order.data.reference}},
+        {f"tags.{_COMMIT}": order.git_commit},
+        {f"tags.{_DATA}": f"{order.data.name} {order.data.version}"},
         *([{"settings.force_rerun": True}] if order.fresh else ()),
     ]
     job = load_job(project.path(TUNING_PIPELINE_FILE), params_override=overrides)
@@ -236,7 +243,12 @@ def _find(client: MLClient, project: Project, job_name: str) -> Tuning:
         raise InputError(f"job {job_name} was not submitted by `mlops tune`", "Give the name of one that was.")
     sweep, baseline = _steps(read_yaml(project.required_file(TUNING_PIPELINE_FILE)).value)
     metric, goal = objective(project)
-    return Tuning(job_name, tuple(job.jobs), baseline, sweep, metric, goal == "maximize", job.studio_url)
+    facts = (
+        Fact("model", project.settings.model),
+        Fact("job", job_name, job.studio_url or ""),
+        *(Fact(name, (job.tags or {}).get(tag, "")) for name, tag in (("commit", _COMMIT), ("data", _DATA))),
+    )
+    return Tuning(job_name, tuple(job.jobs), baseline, sweep, metric, goal == "maximize", job.studio_url, facts)
 
 
 def _trials_so_far(client: MLClient, tuning: Tuning) -> Callable[[Sequence[StepRun]], Sequence[Step]]:

@@ -92,7 +92,7 @@ def release_to_staging(environment: LifecycleEnvironment) -> None:
     """The promotion that followed training passes the gate, is approved and merged, and is rolled out."""
     promotion = _open_pull_request(environment, "Promote credit-default 1 to staging")
     _assert_success(environment.check(promotion))
-    assert "all 22 gates pass" in promotion.body
+    assert "19 of 22 gates pass, 3 not measured" in promotion.body
     _assert_success(environment.accept(promotion))
 
     assert running_versions(environment)["staging"] == released_versions(environment)["staging"] == "1"

@@ -5,6 +5,7 @@ are plain text in a figure: matplotlib escapes what is markup, and nothing is re
 """
 
 import io
+import re
 import warnings
 from typing import Any
 
@@ -22,6 +23,21 @@ TALL = (5.0, 4.9)
 MARGINS = {"left": 0.13, "right": 0.98, "bottom": 0.14, "top": 0.91}
 MARGINS_WITH_NAMES = {"left": 0.22, "right": 0.96, "bottom": 0.11, "top": 0.93}
 MARGINS_WITH_LONG_NAMES = {"left": 0.37, "right": 0.96, "bottom": 0.11, "top": 0.93}
+# The frame's variable for a colour; a picture outside of a page has the colour itself.
+_VARIABLES = {
+    ACCENT: "accent",
+    SECOND: "second",
+    QUIET: "quiet",
+    "#5b6b7b": "quiet",
+    "#000000": "ink",
+    "#1c2733": "ink",
+    "#ffffff": "card",
+    "#e6ebef": "line",
+    "#107c41": "good",
+    "#b3261e": "bad",
+    "#8a5a00": "warn",
+}
+_COLOUR = re.compile("|".join(_VARIABLES))
 _STYLE: Any = {
     # Text as text: small files, sharp on any screen, and found by the browser's search.
     "svg.fonttype": "none",
@@ -69,10 +85,14 @@ def svg(figure: Figure) -> str:
         warnings.filterwarnings("ignore", "Glyph .+ missing from", UserWarning)
         for text in figure.findobj(Text):
             text.set_parse_math(False)
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     drawn = buffer.getvalue()
     # The XML prologue has no place inside an HTML page.
-    return drawn[drawn.index("<svg") :]
+    return _COLOUR.sub(_variable, drawn[drawn.index("<svg") :])
+
+
+def _variable(found: re.Match[str]) -> str:
+    return f"var(--{_VARIABLES[found[0]]}, {found[0]})"
 
 
 def short(name: str, characters: int) -> str:

@@ -1,16 +1,24 @@
-"""Self-contained HTML pages from jinja2 templates. A step's own template extends page.html.j2, which lies here."""
+"""Self-contained HTML pages from jinja2 templates. Every report's template extends page.html.j2, which lies here.
+
+A page says at its top what it is about: facts that are added where the page is kept, because a step does not know which
+version its model will be.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import escape
 
 # From here on fractions say nothing, and below here three decimals do not.
 _PLAIN_FROM = 1_000
 _SMALL_BELOW = 0.001
 _TWO_DIGITS = 10
+_FACTS = "<!-- facts -->"
+_ADDRESSES = ("https://", "http://")
+_INDEX = "index.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +28,15 @@ class Section:
     title: str
     text: str
     figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a report is about, such as its model; `link` is an address, or the file name of another report."""
+
+    name: str
+    value: str
+    link: str = ""
 
 
 def written_number(value: float) -> str:
@@ -43,9 +60,12 @@ def _thousands(value: float) -> str:
 
 
 def page_environment(*folders: Path) -> Environment:
-    """Return an environment for the HTML templates of some folders: it escapes, and refuses undefined names."""
+    """Return an environment for the HTML templates of some folders, and for the frame that lies here.
+
+    It escapes, and refuses undefined names.
+    """
     return Environment(
-        loader=FileSystemLoader(folders),
+        loader=FileSystemLoader((*folders, Path(__file__).parent)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -55,6 +75,46 @@ def page_environment(*folders: Path) -> Environment:
 
 def write_page(file: Path, template: Path, context: Mapping[str, object]) -> None:
     """Render a template into a file. Raises jinja2.UndefinedError for a name that `context` lacks."""
-    environment = page_environment(template.parent, Path(__file__).parent)
+    environment = page_environment(template.parent)
     environment.filters |= {"percent": _percent, "thousands": _thousands, "metric": written_number}
     file.write_text(environment.get_template(template.name).render(context), encoding="utf-8")
+
+
+def frame_style() -> str:
+    """Return the style sheet of all reports, for a page with a frame of its own."""
+    return (Path(__file__).parent / "frame.css").read_text(encoding="utf-8")
+
+
+def keep_page(file: Path, text: str, facts: Sequence[Fact], *, listed: bool = True) -> Path:
+    """Write a page with its facts; `listed` among the other reports of its folder, in their index.html."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # A report that is not here cannot be opened from here.
+    shown = [fact for fact in facts if not _is_page(fact.link) or (listed and (file.parent / fact.link).is_file())]
+    index = [Fact("more", "all reports", _INDEX)] if listed else []
+    file.write_text(with_facts(text, [*shown, *index]), encoding="utf-8")
+    if listed:
+        _write_index(file.parent)
+    return file
+
+
+def with_facts(text: str, facts: Sequence[Fact]) -> str:
+    """Return a page of this module's frame with facts at its top; a page of another frame stays as it is."""
+    shown = "".join(f"<div><dt>{escape(fact.name)}</dt><dd>{_value(fact)}</dd></div>" for fact in facts if fact.value)
+    return text.replace(_FACTS, f'<dl class="facts">{shown}</dl>', 1) if shown else text
+
+
+def _value(fact: Fact) -> str:
+    # A name from data is never an address that runs something.
+    is_safe = fact.link.startswith(_ADDRESSES) or _is_page(fact.link)
+    return f'<a href="{escape(fact.link)}">{escape(fact.value)}</a>' if is_safe else str(escape(fact.value))
+
+
+def _is_page(link: str) -> bool:
+    return link.endswith(".html") and ":" not in link
+
+
+def _write_index(folder: Path) -> None:
+    pages = [each for each in folder.glob("*.html") if each.name != _INDEX]
+    newest = sorted(pages, key=lambda each: (-each.stat().st_mtime, each.name))
+    text = page_environment().get_template("index.html.j2").render(names=[each.name for each in newest])
+    (folder / _INDEX).write_text(text, encoding="utf-8")

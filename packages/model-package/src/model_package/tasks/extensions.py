@@ -143,7 +143,7 @@ def call(file: str, name: str, function: Callable[..., Any], *arguments: Any) ->
     try:
         return float(found)
     except (TypeError, ValueError) as error:
-        raise ExtensionError(file, f"{name} returned {found!r:.60}, which is no number; return a float") from error
+        raise ExtensionError(file, f"{name} returned {found!r:.60}, which is not a number; return a float") from error
 
 
 def _lists_of(file: Path) -> dict[str, Any]:

@@ -34,10 +34,13 @@ from azureml_emulator.kernel.errors import (
     NotFound,
     NotModelled,
     PreconditionFailed,
+    disk_full,
 )
+from azureml_emulator.kernel.names import is_normal
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
-from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blob, Blobs, is_storable
+from azureml_emulator.storage.blobs import Blob, Blobs
+from azureml_emulator.storage.registered_content import RegisteredContent
 from azureml_emulator.storage.uploads import Uploads
 
 Handler = Callable[[Request, BlobAddress], Awaitable[Response]]
@@ -46,10 +49,13 @@ Handler = Callable[[Request, BlobAddress], Awaitable[Response]]
 class BlobService:
     """Serves /<account>/<container>[/<blob>]."""
 
-    def __init__(self, blobs: Blobs, uploads: Uploads, signatures: Signatures, tokens: Tokens) -> None:
+    def __init__(
+        self, blobs: Blobs, uploads: Uploads, signatures: Signatures, tokens: Tokens, registered: RegisteredContent
+    ) -> None:
         self._blobs = blobs
         self._signatures = signatures
         self._tokens = tokens
+        self._registered = registered
         writes = BlobWrites(blobs, uploads)
         # (method, comp) → (permissions of which one is required, handler)
         self._on_container: dict[tuple[str, str], tuple[str, Handler]] = {
@@ -87,6 +93,11 @@ class BlobService:
             return await self._serve(request)
         except EmulatorError as error:
             return error_reply(error, request.method)
+        except OSError as error:
+            full = disk_full(error, self._blobs.root.parent)
+            if full is None:
+                raise
+            return error_reply(full, request.method)
 
     async def serve_account(self, request: Request) -> Response:
         """Answer a list of an account, limited to the container at the start of the prefix.
@@ -118,12 +129,9 @@ class BlobService:
         self._authorize(request, address, needed)
         if address.name:
             self._blobs.path(address.account, address.container, address.name)
+            if request.method in {"PUT", "DELETE"}:
+                self._registered.refuse_write(address.account, address.container, address.name)
             _check_storable(request, address)
-        if address.name.startswith(IMMUTABLE_PREFIX) and request.method in {"PUT", "DELETE"}:
-            raise Conflict(
-                f"'{address.name}' belongs to a registered version, which is immutable.",
-                code="BlobImmutableDueToPolicy",
-            )
         return await handler(request, address)
 
     def _authorize(self, request: Request, address: BlobAddress, needed: str) -> None:
@@ -190,7 +198,7 @@ class BlobService:
 
 def _check_storable(request: Request, address: BlobAddress) -> None:
     """Raise NotFound, or BadRequest for a write, when a file cannot have the name of the blob."""
-    if is_storable(address.name):
+    if is_normal(address.name):
         return
     if request.method == "PUT":
         message = f"'{address.name}' has an empty part. The emulator keeps blobs as files, which cannot have this name."

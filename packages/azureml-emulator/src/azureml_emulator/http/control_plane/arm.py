@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from azureml_emulator.http.control_plane.answers import shown
+from azureml_emulator.http.control_plane.shapes import check_shapes
 from azureml_emulator.http.listing import page
 from azureml_emulator.http.requests import json_body, resource_part, unknown_route
 from azureml_emulator.kernel.behaviours import Behaviours, Stored
@@ -39,8 +40,6 @@ _STATUS_SEGMENT = "mfeOperationsStatus"
 _RESULT_SEGMENT = "mfeOperationResults"
 # The version that clients ask for when none is named.
 _NEWEST_NAMES = ("azureml_default",)
-# These must be objects below the `properties` of any kind, if present.
-_OBJECTS = ("properties", "tags")
 _SCOPE_KINDS = ("workspaces", "registries")
 
 
@@ -241,12 +240,8 @@ def _check_names(kind: Kind, path: ResourcePath) -> None:
 async def _document(request: Request) -> dict[str, Any]:
     """The body of a PUT or PATCH. Raises BadRequest when a property that must be an object is not one."""
     body = await json_body(request)
-    properties = body.get("properties", {})
-    if not isinstance(properties, dict):
-        raise BadRequest("'properties' must be an object.", target="properties")
-    within = {f"properties.{name}": properties.get(name) for name in _OBJECTS}
-    for name, value in {"tags": body.get("tags"), **within}.items():
-        if value is not None and not isinstance(value, dict):
-            raise BadRequest(f"'{name}' must be an object.", code="UserError", target=name)
+    if body.get("properties", {}) is None:
+        raise BadRequest("'properties' must be an object.", code="UserError", target="properties")
+    check_shapes(body)
     check_tags(body.get("tags") or {})
     return body

@@ -6,6 +6,7 @@ workspace hears. `https://…/<id of a workspace>` is the address for one worksp
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from http import HTTPStatus
@@ -20,20 +21,22 @@ from yarl import URL
 from azureml_emulator.http.auth import check_bearer
 from azureml_emulator.http.data_plane.mlflow_pages import PROTECTION, MlflowPages
 from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
+from azureml_emulator.http.data_plane.mlflow_stalls import StallGuard
 from azureml_emulator.http.local_host import LOCAL_HOSTS
 from azureml_emulator.jobs.tracking.artifact_locations import check_locations
 from azureml_emulator.jobs.tracking.gateway import Gateway, api_route
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.errors import EmulatorError, Forbidden, Unauthorized
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope
-from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.kernel.settings import LOOPBACK, ConnectionLimits
 from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.resources.model_registry.versions import REGISTERED_ARTIFACTS
 from azureml_emulator.resources.scopes import Scopes
 from azureml_emulator.security.certificates import Certificates
 from azureml_emulator.security.page_access import PageAccess
-from azureml_emulator.security.tokens import Tokens
+from azureml_emulator.security.tokens import RUN_CLAIM, Tokens
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
 
 _WORKSPACE = re.compile(
@@ -76,6 +79,7 @@ class MlflowFront:
         tokens: Tokens,
         access: PageAccess,
         certificates: Certificates,
+        limits: ConnectionLimits,
     ) -> None:
         self._server = server
         self._gateway = gateway
@@ -89,6 +93,8 @@ class MlflowFront:
         self._access = access
         self._pages = MlflowPages(access)
         self._certificates = certificates
+        self._guard = StallGuard(limits)
+        self._closing_stalled: asyncio.Task[None] | None = None
         self._runner: web.ServerRunner | None = None
 
     async def open(self) -> None:
@@ -100,8 +106,10 @@ class MlflowFront:
         self._server.pages = f"http://{LOOPBACK}:{pages.getsockname()[1]}{self._access.prefix}"
         secure = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         secure.load_cert_chain(self._certificates.server, self._certificates.server_key)
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=_SHUTDOWN_SECONDS)
+        server = web.Server(self._serve, access_log=None)
+        self._runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()
+        self._closing_stalled = keep_running(lambda: self._guard.run(server), "closing stalled connections to MLflow")
         await web.SockSite(self._runner, programs, ssl_context=secure).start()
         await web.SockSite(self._runner, pages).start()
 
@@ -111,27 +119,33 @@ class MlflowFront:
 
     async def close(self) -> None:
         """Stop listening."""
+        if self._closing_stalled is not None:
+            self._closing_stalled.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        with self._guard.serving(request):
+            return await self._checked(request)
+
+    async def _checked(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             _refuse_other_sites(request)
             if request.secure:
-                self._check_token(request)
-                return await self._answer(request, request.rel_url.raw_path)
-            return self._pages.redeemed(request) or await self._answer(request, self._pages.path_of(request))
+                return await self._answer(request, request.rel_url.raw_path, self._run_of_token(request))
+            return self._pages.redeemed(request) or await self._answer(request, self._pages.path_of(request), run="")
         except EmulatorError as error:
             answer = self._registry.refusal(error)
             return web.json_response(answer.document, status=answer.status, headers=PROTECTION)
 
-    def _check_token(self, request: web.BaseRequest) -> None:
+    def _run_of_token(self, request: web.BaseRequest) -> str:
+        """The run of the step that asks; empty for any other program. Raises Unauthorized without a valid token."""
         try:
-            check_bearer(request.headers.get("Authorization", ""), self._tokens)
+            return check_bearer(request.headers.get("Authorization", ""), self._tokens).get(RUN_CLAIM, "")
         except Unauthorized as error:
             raise Unauthorized(f"{error.message} {_HINT}", code=error.error_code) from error
 
-    async def _answer(self, request: web.BaseRequest, raw_path: str) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, raw_path: str, run: str) -> web.StreamResponse:
         scope, raw_path = self._target(raw_path)
         # What MLflow's server will take it for.
         path = unquote(raw_path)
@@ -148,7 +162,7 @@ class MlflowFront:
                 return self._registered(request, named, is_list=not artifacts["path"])
         if self._gateway.is_interested(request.method, path) or self._gateway.answers_itself(path):
             self._scopes.require(scope)
-            body = self._gateway.with_run(scope, route, await _body(request), request.headers.get("Authorization"))
+            body = self._gateway.with_run(scope, route, await _body(request), run)
             reply = await self._gateway.exchange(scope, request.method, path, query, body)
             return web.Response(body=reply.body, status=reply.status, content_type=reply.content_type)
         return await self._passed_on(request, raw_path, is_file=_FILES.match(path) is not None)

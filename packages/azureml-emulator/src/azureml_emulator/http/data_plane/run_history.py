@@ -85,6 +85,9 @@ class History:
         """Change the display name, description, tags, properties or archived flag of a job."""
         job = self._find(request)
         sent = await json_body(request)
+        for name in ("tags", "properties"):
+            if not isinstance(sent.get(name) or {}, dict):
+                raise BadRequest(f"'{name}' must be an object.", target=name)
         changes = {name: sent[name] for name in ("displayName", "description") if sent.get(name) is not None}
         if sent.get("hidden") is not None:
             changes["isArchived"] = bool(sent["hidden"])

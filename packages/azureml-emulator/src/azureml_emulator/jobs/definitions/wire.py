@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from azureml_emulator.jobs.definitions.steps import DATA_TYPES, Data, Literal
-from azureml_emulator.kernel.durations import parse_duration
+from azureml_emulator.kernel.clock import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
 
 _NUMBER = re.compile(r"\d+(\.\d+)?")

@@ -12,6 +12,7 @@ from azureml_emulator.jobs.definitions.distribution import HOST, Member
 from azureml_emulator.jobs.definitions.steps import Step
 from azureml_emulator.jobs.launching.launcher import Launch, Launcher, StepProcess
 from azureml_emulator.kernel.background import run_once
+from azureml_emulator.processes.disk_space import room_note
 from azureml_emulator.processes.log_file import last_lines
 
 _LOG_LINES_IN_ERROR = 20
@@ -64,7 +65,8 @@ class ProcessGroup:
         if failed is not None:
             which = f", {failed.member.name}," if failed.member.name else ""
             tail = "\n".join(last_lines(failed.launch.log, _LOG_LINES_IN_ERROR))
-            message = f"The step '{step.name}'{which} {_ending(failed.code)}. The last lines of its log:\n{tail}"
+            full = room_note(failed.launch.log.parent, tail)
+            message = f"The step '{step.name}'{which} {_ending(failed.code)}. {full}The last lines of its log:\n{tail}"
             raise StepFailed(message)
 
     async def stop(self) -> None:

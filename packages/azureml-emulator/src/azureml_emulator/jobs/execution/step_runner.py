@@ -36,7 +36,7 @@ from azureml_emulator.jobs.launching.launcher import Launch, Launcher
 from azureml_emulator.jobs.tracking.job_runs import Run, begin_run
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import EmulatorError
+from azureml_emulator.kernel.errors import EmulatorError, disk_full
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Resource
 
@@ -103,7 +103,9 @@ class StepRunner:
         except EmulatorError as error:
             records.set_state(key, FAILED, failure(error.message, error.error_code))
         except OSError as error:
-            records.set_state(key, FAILED, failure(f"The step '{step.name}' could not run: {error}", "SystemError"))
+            full = disk_full(error, self._tools.job_paths.state)
+            why = full.message if full else str(error)
+            records.set_state(key, FAILED, failure(f"The step '{step.name}' could not run: {why}", "SystemError"))
         except asyncio.CancelledError:
             records.set_state(key, CANCELED)
             await self._close(record)
@@ -181,6 +183,7 @@ class StepRunner:
         data = frozenset(name for name in paths if step.inputs[name].type not in VALUE_TYPES)
         command = substitute(step.command, given, given_outputs, data)
         _refuse_missing_script(step, command, folder)
+        token = tools.tracking.token(tracked.run) if tracked else ""
         environment = {
             **python.variables(tools.variables),
             **azure_variables(
@@ -192,7 +195,7 @@ class StepRunner:
                 folder=folder,
             ),
             **data_variables(given, given_outputs, is_trial=step.is_trial),
-            **(tracking_variables(tracked.address, tracked.run, context.experiment) if tracked else {}),
+            **(tracking_variables(tracked.address, tracked.run, token, context.experiment) if tracked else {}),
             **self._parallel(record, step, scope, paths, outputs, python),
             **step.environment_variables,
         }

@@ -18,9 +18,9 @@ _DEFAULT_FOLDER = "azureml://datastores/workspaceblobstore/paths/modelDataCollec
 class CollectorRegistry:
     """Creates and removes data collectors."""
 
-    def __init__(self, locator: Locator, listeners: Listeners) -> None:
+    def __init__(self, locator: Locator, listeners: Listeners, collected_bytes: int) -> None:
         self._locator = locator
-        self._writer = EventWriter()
+        self._writer = EventWriter(collected_bytes)
         self._server = CollectorServer(listeners)
 
     async def open(self) -> None:

@@ -1,6 +1,7 @@
 """Writes collected events: queues them without blocking, and appends them to files in batches.
 
-A request never waits for this and never fails because of it: events that exceed the queue are dropped and counted.
+A request never waits for this and never fails because of it: events that exceed the queue are dropped and counted. The
+oldest files of a deployment are deleted when it has collected more than its limit.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sys
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from azureml_emulator.serving.data_collection.collector_config import REQUEST, R
 PENDING_EVENTS = 10_000
 PENDING_BYTES = 64 * 1024 * 1024
 BATCH_SECONDS = 0.2
+_CHECKS_PER_LIMIT = 16
 _FOLDER_MODE = 0o700
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ class Collector:
             name: config.collections[name].sampling_rate for name in (REQUEST, RESPONSE) if name in config.collections
         }
         self._payload_rates = rates
+        # So that the first batch looks at what earlier servers of the deployment collected.
+        self._unchecked = sys.maxsize
 
     @property
     def collects_payloads(self) -> bool:
@@ -79,6 +84,29 @@ class Collector:
         """The file for an event."""
         return self._folders[event.collection] / self.config.folder(event.moment) / f"{self._instance}.jsonl"
 
+    def trim(self, added: int, limit: int) -> None:
+        """After `added` bytes: delete the oldest files of the deployment while all have more than `limit`. Blocking.
+
+        The newest file stays. Names of files begin with their date, so that their order is that of time.
+        """
+        self._unchecked += added
+        if self._unchecked < limit // _CHECKS_PER_LIMIT:
+            return
+        self._unchecked = 0
+        files = sorted(
+            (file.relative_to(folder), file)
+            for folder in set(self._folders.values())
+            for file in folder.rglob("*.jsonl")
+            if file.is_file()
+        )
+        size = sum(file.stat().st_size for _, file in files)
+        for _, file in files[:-1]:
+            if size <= limit:
+                return
+            size -= file.stat().st_size
+            file.unlink()
+            _log.warning("deleted %s: the deployment has collected more than %d bytes", file, limit)
+
     def line(self, event: CollectedEvent) -> bytes:
         """The event as a line of its file."""
         return event.line(self._source)
@@ -87,7 +115,8 @@ class Collector:
 class EventWriter:
     """The queue of events of all deployments."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._waiting: list[tuple[Collector, CollectedEvent]] = []
         self._bytes = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -124,13 +153,13 @@ class EventWriter:
 
     async def _write(self) -> None:
         batch, self._waiting, self._bytes = self._waiting, [], 0
-        lost = await asyncio.to_thread(_append, batch)
+        lost = await asyncio.to_thread(_append, batch, self._limit)
         for collector, count in lost.items():
             collector.collected -= count
             collector.dropped += count
 
 
-def _append(batch: list[tuple[Collector, CollectedEvent]]) -> dict[Collector, int]:
+def _append(batch: list[tuple[Collector, CollectedEvent]], limit: int) -> dict[Collector, int]:
     """Append the events to their files. Returns how many could not be written, by collector."""
     lines: dict[tuple[Collector, Path], list[bytes]] = defaultdict(list)
     for collector, event in batch:
@@ -140,7 +169,8 @@ def _append(batch: list[tuple[Collector, CollectedEvent]]) -> dict[Collector, in
         try:
             file.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
             with file.open("ab") as stream:
-                stream.write(b"".join(texts))
+                stream.write(text := b"".join(texts))
+            collector.trim(len(text), limit)
         except OSError as error:
             _log.warning("%d collected events were not written to %s: %s", len(texts), file, error)
             lost[collector] += len(texts)

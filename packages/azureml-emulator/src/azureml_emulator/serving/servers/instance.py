@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from azureml_emulator.kernel.background import run_once
-from azureml_emulator.kernel.durations import parse_duration
+from azureml_emulator.kernel.clock import parse_duration
 from azureml_emulator.kernel.errors import BadRequest
 from azureml_emulator.processes.log_file import last_lines
 from azureml_emulator.processes.supervisor import GRACE_SECONDS

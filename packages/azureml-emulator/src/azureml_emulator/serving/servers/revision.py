@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 from azureml_emulator.kernel.errors import BadRequest
+from azureml_emulator.kernel.names import relative_path
 from azureml_emulator.serving.deployment_plan import DeploymentPlan
 
 _FOLDER_MODE = 0o700
@@ -87,9 +88,9 @@ def check_script(revision: Revision, script: str | None) -> str:
     """The path of the scoring script below the code folder. Raises BadRequest when it does not exist."""
     if script is None:
         return _GENERATED_SCRIPT
-    path = PurePosixPath(script)
-    if path.is_absolute() or ".." in path.parts:
+    if script.startswith("/") or ".." in PurePosixPath(script).parts:
         raise BadRequest(f"The scoring script '{script}' must be inside the code folder.", target="scoringScript")
+    path = relative_path(script, what="path of a scoring script", code="UserError")
     if not (revision.code / path).is_file():
         found = ", ".join(sorted(file.name for file in revision.code.glob("*.py"))) or "no Python file"
         raise BadRequest(

@@ -104,6 +104,12 @@ class AzureDevOps(GitHost):
 
         return STAGE_BLOCKS
 
+    def model_workflows(self, root: Path, model: PurePosixPath) -> Mapping[PurePosixPath, str]:
+        """Pipelines with the model's name in front of theirs."""
+        from mlops.githost.azure_devops.workflows import model_pipelines
+
+        return model_pipelines(root, model)
+
     def owns_workflow(self, path: str) -> bool:
         """Any YAML file: a pipeline's definition holds its path."""
         return path.endswith((".yml", ".yaml"))

@@ -117,5 +117,5 @@ def _attempt(step: Step, state: JobState, output: StepOutput) -> Attempt:
         output.annotate("error", str(error))
         return Attempt(Result.FAILED, uses=subject)
     except Unreplayable as error:
-        output.annotate("error", str(error))
-        return Attempt(Result.FAILED, uses=subject if step.kind == "task" else None, limit=error.limit)
+        output.annotate("error", error.message)
+        return Attempt(Result.FAILED, limit=error.limit)

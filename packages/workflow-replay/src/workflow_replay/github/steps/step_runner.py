@@ -91,8 +91,8 @@ def _run(started: _Started, env: dict[str, str]) -> _Finished:
         log.add_error(error.message)
         return _Finished("failure", ignored=ignored)
     except Unreplayable as error:
-        log.add_error(str(error))
-        return _Finished("failure", StepExecution(uses=step.action_name), ignored, error.limit)
+        log.add_error(error.message)
+        return _Finished("failure", ignored=ignored, limit=error.limit)
     if execution.termination == "cancelled":
         log.add_error("The operation was canceled.")
         return _Finished("cancelled", execution)

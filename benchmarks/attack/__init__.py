@@ -1,0 +1,1 @@
+"""Attacks on the emulator and on the gates, which anybody can run: fuzzed bodies, kills, pull requests that cheat."""
