@@ -2,10 +2,12 @@
 
     uv run --directory benchmarks python -m attack                  # fuzz and kills: some minutes
     uv run --directory benchmarks python -m attack --only fuzz --count 3500 --seed 7
+    uv run --directory benchmarks python -m attack --only cheat commands
 
 `fuzz` sends bodies that nobody would send to every route. `kills` ends the emulator, a client or a step at a random
-moment, and looks whether everything that was acknowledged is there after a restart. The same seed tries the same. Exits
-with 1 if anything was found.
+moment, and looks whether everything that was acknowledged is there after a restart. `cheat` puts pull requests before
+the gate that each must be refused, and `commands` kills commands of a released project and runs them again; both begin
+with a demo in a clone. The same seed tries the same. Exits with 1 if anything was found.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Callable
 
 from attack.findings import Findings
 
-DEFAULT_COUNTS = {"fuzz": 3_500, "kills": 20}
+DEFAULT_COUNTS = {"fuzz": 3_500, "kills": 20, "cheat": 0, "commands": 8}
 
 
 def main() -> int:
@@ -42,10 +44,18 @@ def _attack(name: str) -> Callable[[int, int], Findings]:
             from attack.fuzzing import fuzz
 
             return fuzz
-        case _:
+        case "kills":
             from attack.kills import kill
 
             return kill
+        case "cheat":
+            from attack.pull_requests import cheat
+
+            return cheat
+        case _:
+            from attack.commands import kill_commands
+
+            return kill_commands
 
 
 if __name__ == "__main__":

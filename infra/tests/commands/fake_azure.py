@@ -8,11 +8,14 @@ try, and has a feature registered only when it is asked for the second time.
 from __future__ import annotations
 
 import json
-import pathlib
+import os
 import sys
-from typing import Any
 
-FILE = pathlib.Path(sys.argv[0]).resolve().with_name("state.json")
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a test starts this program a hundred times: it imports little
+    from typing import Any
+
+FILE = os.path.join(os.path.dirname(sys.argv[0]), "state.json")  # noqa: PTH118, PTH120 - see above
 MISSING = 3
 
 
@@ -126,8 +129,11 @@ def pulumi(words: list[str], state: dict[str, Any]) -> str:
 
 def main() -> int:
     """Answer as the program that this is a copy of; the exit code is its."""
-    program, words = pathlib.Path(sys.argv[0]).name, sys.argv[1:]
-    state = json.loads(FILE.read_text()) if FILE.is_file() else {}
+    program, words = os.path.basename(sys.argv[0]), sys.argv[1:]  # noqa: PTH119
+    state: dict[str, Any] = {}
+    if os.path.isfile(FILE):  # noqa: PTH113
+        with open(FILE) as file:  # noqa: PTH123
+            state = json.load(file)
     state.setdefault("calls", []).append([program, *words])
     code = 0
     try:
@@ -135,7 +141,8 @@ def main() -> int:
     except Refused as refused:
         print(refused, file=sys.stderr)
         code = refused.code
-    FILE.write_text(json.dumps(state))
+    with open(FILE, "w") as file:  # noqa: PTH123
+        json.dump(state, file)
     return code
 
 

@@ -18,7 +18,8 @@ from tests.rehearsal.paths import set_at
 LOCK, ASSIGNMENT = "authorization:ManagementLockByScope", "authorization:RoleAssignment"
 BUDGET, POLICY = "consumption:Budget", "storage:BlobContainerImmutabilityPolicy"
 WORKSPACE, VAULT, COMPUTE = "machinelearningservices:Workspace", "keyvault:Vault", "machinelearningservices:Compute"
-CONTAINER, ACCOUNT = "storage:BlobContainer", "storage:StorageAccount"
+CONTAINER = "storage:BlobContainer"
+SINGLETONS = {"storage:BlobServiceProperties", "storage:FileServiceProperties"}
 DOCS = "https://learn.microsoft.com/azure"
 
 
@@ -91,6 +92,9 @@ class Azure:
                 "The workspace has online endpoints; delete them first",
                 f"{DOCS}/machine-learning/how-to-manage-workspace",
             )
+        if type_ in SINGLETONS:  # reset to its defaults, with what is below it in place
+            del self.resources[id_]
+            return
         for below in [each for each in self.resources if each == id_ or each.startswith(f"{id_}/")]:
             kind, _ = self.resources.pop(below)
             if kind in (WORKSPACE, VAULT):

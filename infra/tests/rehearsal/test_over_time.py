@@ -54,6 +54,12 @@ def test_time_alone_changes_nothing(stack: str) -> None:
     assert live.up(a_year_later(stack)) == []
 
 
+def test_a_budget_starts_in_the_month_in_which_it_is_made() -> None:
+    with pytest.raises(Refusal, match="is not in the current month"):
+        Stack(Azure(date(2027, 3, 1))).up(a_year_later("dev"))
+    assert Stack(Azure(NEXT_YEAR)).up(a_year_later("dev"))
+
+
 # What a change of one setting does, and nothing else: the names of the steps.
 CHANGES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "budget": ("staging", {"budget.amount": 901}, {"replace budget"}),
@@ -167,7 +173,7 @@ def test_endpoints_of_mlops_are_deleted_before_the_workspace() -> None:
     assert live.azure.resources == {}
 
 
-@pytest.mark.parametrize("stack", ["prod", "shared"])
+@pytest.mark.parametrize("stack", ["prod", "shared-people"])
 def test_what_is_protected_and_locked_is_destroyed_after_both_were_taken_away(stack: str) -> None:
     live = made(dry_run_of(stack))
     with pytest.raises(ProtectedError):

@@ -9,10 +9,14 @@ from dry_run.stack_files import stack_names
 from tests.conftest import VARIANTS, dry_run_of
 from tests.resources.azure_rules import RULES, AzureRule
 
+# What uses most of the program first: a broken rule shows after one run.
+ORDER = ("prod-drift", "staging", *(each for each in VARIANTS if each not in ("prod-drift", "staging")))
+
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name.replace(" ", "-"))
 def test_azure_accepts_what_is_declared(rule: AzureRule) -> None:
-    assert not [f"{variant}: {problem}" for variant in VARIANTS for problem in rule.check(dry_run_of(variant))]
+    problems = (f"{variant}: {problem}" for variant in ORDER for problem in rule.check(dry_run_of(variant)))
+    assert next(problems, None) is None
 
 
 def test_the_real_stacks_keep_every_rule() -> None:

@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -41,6 +40,7 @@ from azureml_emulator.http.data_plane.mlflow_registry import RegistryApi
 from azureml_emulator.http.data_plane.router import ScoringFirst, ScoringRouter
 from azureml_emulator.http.data_plane.run_history import History
 from azureml_emulator.http.emulator_routes import EmulatorRoutes
+from azureml_emulator.http.error_answers import error_handlers
 from azureml_emulator.http.local_host import RequireLocalHost
 from azureml_emulator.http.metadata import Metadata
 from azureml_emulator.http.recording import ExchangeRecorder
@@ -50,7 +50,6 @@ from azureml_emulator.jobs.launching.preloading import CodeVersions
 from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.behaviours import Behaviour, Behaviours, ContainerBehaviour, VersionBehaviour
 from azureml_emulator.kernel.clock import Clock
-from azureml_emulator.kernel.errors import BadRequest, EmulatorError, disk_full, error_body, error_document
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.settings import Settings
@@ -73,12 +72,7 @@ from azureml_emulator.security.page_access import PageAccess
 from azureml_emulator.security.secret_keys import ensure_secret_keys
 from azureml_emulator.security.signatures import Signatures
 from azureml_emulator.security.tokens import Tokens
-from azureml_emulator.serving.data_collection.collector_registry import CollectorRegistry
-from azureml_emulator.serving.deployments.containers import Containers
-from azureml_emulator.serving.deployments.deployments import Deployments
-from azureml_emulator.serving.deployments.endpoints import Endpoints
-from azureml_emulator.serving.servers.fleet import Fleet
-from azureml_emulator.serving.servers.server_starter import ServerStarter
+from azureml_emulator.serving.assembly import ServingParts
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.registered_content import RegisteredContent
@@ -135,46 +129,22 @@ class Emulator:
     def _create_serving(self) -> None:
         """Online endpoints, their deployments, and the router."""
         settings = self.settings
-        fork = settings.step_launcher == "fork"
-        self.starter = ServerStarter(
-            self.processes, self.listeners, settings.state / "deployments-server.log", fork=fork
-        )
-        self.fleet = Fleet(self.starter)
-        self.endpoints = Endpoints(
-            self.store,
-            self.clock,
-            self.operations,
-            self.fleet,
-            self.tokens,
+        self.serving = ServingParts(
+            settings,
             self.base_url,
-            one_at_a_time=settings.endpoint_operations == "one_at_a_time",
-        )
-<<<<<<< HEAD
-        self.collectors = CollectorRegistry(self.locator, self.listeners, settings.files.collected_bytes)
-=======
-        self.collectors = CollectorRegistry(self.locator, self.listeners)
-        containers = Containers(
-            self.locator,
-            settings.images,
-            self._client_variables(),
             urlsplit(self.base_url).port or 0,
-            open_ports=settings.open_container_ports,
-        )
->>>>>>> serve
-        self.deployments = Deployments(
             self.store,
             self.clock,
-            self.operations,
             self.locator,
-            self.fleet,
-            self.endpoints,
-            self.collectors,
-            containers,
-            settings.state / "deployments",
+            self.operations,
+            self.processes,
+            self.listeners,
+            self.tokens,
+            self._client_variables(),
         )
         self.router = ScoringRouter(
-            self.endpoints,
-            self.fleet,
+            self.serving.endpoints,
+            self.serving.fleet,
             self.tokens,
             model_errors_as_azure=settings.model_errors == "as_azure",
         )
@@ -194,6 +164,7 @@ class Emulator:
             {"data/versions": self.data, "models/versions": self.models},
             self._client_variables(),
             self.listeners,
+            self.tokens,
         )
         self.batch_endpoints = BatchEndpoints(self.store, self.clock, self.base_url)
         self.batch_jobs = BatchJobs(self.store, self.clock, self.locator, self.jobs.behaviour, self.jobs.records)
@@ -248,19 +219,10 @@ class Emulator:
                 Middleware(ExchangeRecorder, file=self.settings.record),
                 Middleware(RequireToken, tokens=self.tokens),
             ],
-            exception_handlers={
-                EmulatorError: refuse,
-                OSError: self._refuse_write,
-                HTTPException: unroutable,
-                Exception: defect,
-            },
+            exception_handlers=error_handlers(self.settings.state),
             lifespan=self._lifespan,
         )
         return RequireLocalHost(ScoringFirst(framework, self.router))
-
-    async def _refuse_write(self, request: Request, error: Exception) -> Response:
-        """Render a write for which there is no room as such, and any other failure as a bug."""
-        return await refuse(request, disk_full(error, self.settings.state) or error)
 
     def _behaviours(self) -> Behaviours:
         components = Components(self.store, self.clock)
@@ -281,8 +243,8 @@ class Emulator:
                 "connection": Connections(self.store, self.clock),
                 "datastore": Datastores(self.store, self.clock, self.access),
                 "job": self.jobs.behaviour,
-                "online_endpoint": self.endpoints,
-                "online_deployment": self.deployments,
+                "online_endpoint": self.serving.endpoints,
+                "online_deployment": self.serving.deployments,
                 "schedule": self.schedules,
             }
         )
@@ -300,7 +262,7 @@ class Emulator:
             *self.arm.listing_routes(),
             *Subscriptions(self.store, self.settings).routes(),
             *Templates(self.store, self.clock, self.scopes, self.settings).routes(),
-            *Monitor(self.store, self.fleet, self.clock).routes(),
+            *Monitor(self.store, self.serving.fleet, self.clock).routes(),
             *BatchScoring(self.batch_endpoints, self.batch_jobs, self.tokens, self.base_url).routes(),
             *event_grid.routes(),
             Route("/subscriptions/{rest:path}", self.arm.serve, methods=_ALL_METHODS),
@@ -331,9 +293,7 @@ class Emulator:
         self.processes.reap_orphans()
         self.operations.fail_interrupted()
         self.scopes.open()
-        await self.collectors.open()
-        self.deployments.resume()
-        self.endpoints.load()
+        await self.serving.open()
         await self.mlflow_front.open()
         self.jobs.open()
         self.schedules.open()
@@ -345,33 +305,8 @@ class Emulator:
         await self.jobs.close()
         await self.operations.stop()
         await self.router.stop()
-        await self.fleet.stop()
-        await self.starter.close()
-        await self.collectors.stop()
+        await self.serving.close()
         await self.deliveries.close()
         self.processes.close()
         self.store.close()
         self.listeners.close()
-
-
-async def refuse(_: Request, error: Exception) -> Response:
-    """Render an error of the emulator in Azure's error shape."""
-    if not isinstance(error, EmulatorError):
-        raise error
-    return JSONResponse(error_document(error), status_code=error.status)
-
-
-async def unroutable(request: Request, error: Exception) -> Response:
-    """Render what the framework refuses: a method, or a path with a line break, which no route has."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == 404:
-        path = BadRequest(f"{request.url.path!r} is not a path that a resource can have.", code="InvalidUri")
-        return JSONResponse(error_document(path), status_code=path.status)
-    message = f"{request.url.path} does not accept {request.method}."
-    return JSONResponse(error_body("MethodNotAllowed", message), status_code=status)
-
-
-async def defect(request: Request, error: Exception) -> Response:
-    """Render a bug of the emulator in Azure's error shape; the server logs the traceback."""
-    message = f"The emulator failed on {request.method} {request.url.path}: {type(error).__name__}: {error}"
-    return JSONResponse(error_body("InternalServerError", message), status_code=500)

@@ -136,3 +136,16 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def found_runs(http: httpx.Client) -> Callable[[str, str], list[dict[str, Any]]]:
+    """The runs of an experiment for a filter, as MLflow's own address answers."""
+
+    def find(experiment: str, query: str) -> list[dict[str, Any]]:
+        api = f"{http.get('/_emulator/summary').json()['mlflow']}/api/2.0/mlflow"
+        named = http.get(f"{api}/experiments/get-by-name", params={"experiment_name": experiment}).json()
+        body = {"experiment_ids": [named["experiment"]["experiment_id"]], "filter": query}
+        return http.post(f"{api}/runs/search", json=body).json()["runs"]
+
+    return find

@@ -139,12 +139,15 @@ FILES = {
               made:
                 type: uri_folder
                 path: ${{parent.jobs.make.outputs.made}}
+              logs:
+                type: uri_folder
+                path: azureml://datastores/workspaceblobstore/paths/logs/${{name}}
               rate: ${{parent.inputs.rate}}
             outputs:
               shown: ${{parent.outputs.shown}}
             command: |
               # shows what was made
-              ls ${{inputs.made}} && \\
+              ls ${{inputs.made}} ${{inputs.logs}} && \\
                 echo ${{inputs.rate}} > ${{outputs.shown}}/rate
           search:
             type: sweep

@@ -7,12 +7,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlops.core.errors import MachineError
-from mlops.githost.github.settings import Reply, routes
+from mlops.githost.github.actions import trust_findings
+from mlops.githost.github.settings import SUBJECT, Reply, routes, trusted_subjects
 
 from .conftest import (
     EXPECTATIONS,
@@ -220,3 +222,28 @@ def test_nobody_logged_in_is_told(github: Protected) -> None:
     with pytest.raises(MachineError) as caught:
         github.check()
     assert "gh auth login" in caught.value.advice
+
+
+def test_a_stack_that_trusts_another_repository_is_named(tmp_path: Path) -> None:
+    # given stacks that trust the repository, its name before a transfer, and its name without the ids
+    (tmp_path / "infra").mkdir()
+    trusted = {
+        "dev": "{organisation: example, repository: credit-default, organisation_id: 1, repository_id: 2}",
+        "staging": "{organisation: before, repository: credit-default, organisation_id: 7, repository_id: 2}",
+        "prod": "{organisation: example, repository: credit-default, subject: names}",
+    }
+    for stack, github in trusted.items():
+        text = f"config:\n  infra:ci:\n    github: {github}\n"
+        (tmp_path / "infra" / f"Pulumi.{stack}.yaml").write_text(text)
+    replies = {SUBJECT: Reply(200, github_documents()[SUBJECT])}
+    # when they are compared with what GitHub puts into tokens
+    (finding,) = trust_findings(replies, trusted_subjects(tmp_path))
+    # then both others are named, with the values to set
+    assert finding.outcome == "missing"
+    assert finding.found == (
+        "Pulumi.prod.yaml: repo:example/credit-default; Pulumi.staging.yaml: repo:before@7/credit-default@2"
+    )
+    assert "`organisation: example`, `repository: credit-default`, `organisation_id: 1`" in finding.how
+    # and a stack that trusts this repository is not
+    (only,) = trust_findings(replies, {"Pulumi.dev.yaml": trusted_subjects(tmp_path)["Pulumi.dev.yaml"]})
+    assert only.outcome == "kept"

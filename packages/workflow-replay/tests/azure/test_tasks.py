@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -81,8 +83,17 @@ steps:
     assert (simulated(run), run.conclusion) == (("checkout", "Tool@2", "Broken@1"), "failure")
 
 
-def test_what_cannot_be_replayed_fails_the_step_or_job_that_needs_it(replayed: Replay) -> None:
-    run = replayed("""
+def programs(folder: Path, *names: str) -> str:
+    """A PATH with these programs alone."""
+    for name in names:
+        (folder / name).symlink_to(shutil.which(name) or name)
+    return str(folder)
+
+
+def test_what_cannot_be_replayed_fails_the_step_or_job_that_needs_it(replayed: Replay, tmp_path: Path) -> None:
+    (tmp_path / "programs").mkdir()
+    run = replayed(
+        """
 resources: {repositories: [{repository: other, type: git, name: p/other}]}
 jobs:
 - job: tasks
@@ -95,9 +106,16 @@ jobs:
 - {job: sources, steps: [{checkout: other}]}
 - {job: inside, container: "ubuntu:24.04", steps: [{bash: echo}]}
 - {job: server, pool: server, steps: [{task: Delay@1}]}
+- {job: shell, steps: [{checkout: none}, {pwsh: Get-Date}]}
+- job: windows
+  steps:
+  - checkout: none
+  - {task: AzureCLI@2, inputs: {azureSubscription: a, scriptType: ps, scriptLocation: inlineScript, inlineScript: a}}
 - {job: grouped, variables: [{group: of-job}], steps: [{bash: echo}]}
 - {job: unreached, condition: false, container: "ubuntu:24.04", steps: [{task: Unknown@2}]}
-""")
+""",
+        host=HostEnvironment(environ={"PATH": programs(tmp_path / "programs", "bash", "git")}),
+    )
     tasks = run.job("tasks")
 
     assert [job.id for job in run.jobs if job.conclusion != "failure"] == ["unreached"]
@@ -110,7 +128,9 @@ jobs:
         ("11", "only `checkout"),
         ("12", "jobs with `container` cannot be replayed"),
         ("13", "server jobs cannot be replayed"),
-        ("14", "the variables of the group of-job are in Azure DevOps, not in the repository"),
+        ("14", "the step needs pwsh, which is not installed on this machine"),
+        ("18", "AzureCLI with scriptType ps cannot be replayed"),
+        ("19", "the variables of the group of-job are in Azure DevOps, not in the repository"),
     ]
     assert [(limit.needs, limit.name) for limit in limits(run) if limit.needs] == [
         ("effect", "Unknown"),
@@ -144,3 +164,21 @@ def test_a_declared_effect_and_group_remove_the_limit(replayed: Replay) -> None:
 
     assert (run.conclusion, limits(run)) == ("success", ())
     assert run.jobs[0].steps[2].output == ("hello",)
+
+
+@pytest.mark.parametrize("key", ["phases: [{phase: one, steps: []}]", "queue: Hosted"])
+def test_the_older_form_of_pipelines_is_a_limit(replayed: Replay, key: str) -> None:
+    with pytest.raises(Unreplayable, match="of the older form of pipelines"):
+        replayed(f"{key}\nsteps: []\n" if key.startswith("queue") else f"{key}\n")
+
+
+def test_upload_and_a_list_of_resources_are_the_former_names(replayed: Replay, origin: Origin) -> None:
+    origin.commit({"out/a.txt": "1"})
+    run = replayed(
+        "resources: [{repo: self}]\njobs:\n- job: a\n  steps: [{checkout: self}, {upload: out, artifact: drop}]\n"
+        "- job: b\n  dependsOn: a\n  steps: [{download: current, artifact: drop}, {bash: cat drop/a.txt, "
+        "workingDirectory: $(Pipeline.Workspace)}]\n"
+    )
+
+    assert (run.conclusion, limits(run)) == ("success", ())
+    assert run.job("b").steps[-1].output == ("1",)

@@ -35,6 +35,7 @@ from azureml_emulator.kernel.settings import Settings
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.listeners import Listeners
 from azureml_emulator.processes.supervisor import Processes
+from azureml_emulator.security.tokens import Tokens
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.run_artifacts import RunArtifacts
@@ -60,11 +61,12 @@ class JobParts:
         asset_versions: Mapping[str, Behaviour],
         variables: dict[str, str],
         listeners: Listeners,
+        tokens: Tokens,
     ) -> None:
         self._is_eager = settings.background_start == "eager"
         self.http_client = HttpClient(listeners.socket_path("mlflow"))
         self.mlflow = MlflowServer(store, processes, self.http_client, settings.state / "mlflow")
-        self.tracking = Tracking(self.mlflow, self.http_client, artifacts, clock)
+        self.tracking = Tracking(self.mlflow, self.http_client, artifacts, clock, tokens)
         self.records = JobRecords(store, clock)
         runs = ExternalRuns(self.records, self.tracking, artifacts)
         self.gateway = Gateway(self.mlflow, self.http_client, runs)

@@ -54,13 +54,10 @@ class Settings(BaseModel):
     an endpoint or on one of its deployments while another runs anywhere in the endpoint; "by_resource" only while
     another runs on the same resource. `environments` maps the names of registered environments, or those in
     conda files, to the Python interpreters that their steps run in; steps of any other run in the emulator's.
-<<<<<<< HEAD
     `computes` are clusters that every workspace has beside the default one. `connections` and `files` are limits.
-=======
-    `computes` are clusters that every workspace has beside the default one. `images` maps the names of container images
-    to the Dockerfiles that they were built from, or the folders of these. `open_container_ports` lets custom containers
-    listen where any local user reaches them, on machines that cannot give them a network of their own.
->>>>>>> serve
+    `images` maps the names of container images to the Dockerfiles that they were built from, or the folders of these.
+    `open_container_ports` lets custom containers listen where any local user reaches them, on machines that cannot
+    give them a network of their own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,13 +78,10 @@ class Settings(BaseModel):
     record: Path | None = None
     environments: dict[str, Path] = Field(default_factory=dict)
     computes: tuple[str, ...] = ()
-<<<<<<< HEAD
     connections: ConnectionLimits = ConnectionLimits()
     files: FileLimits = FileLimits()
-=======
     images: dict[str, Path] = Field(default_factory=dict)
     open_container_ports: bool = False
->>>>>>> serve
 
 
 def default_state() -> Path:

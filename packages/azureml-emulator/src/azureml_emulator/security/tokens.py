@@ -18,6 +18,7 @@ from azureml_emulator.kernel.errors import Unauthorized
 LIFETIME_SECONDS = 24 * 3600
 # Of the token that MLflow's clients find in their environment, which cannot be renewed while they run.
 MLFLOW_AUDIENCE = "https://mlflow.azureml-emulator"
+RUN_CLAIM = "run"
 _NEVER = 4102444800
 TENANT = "00000000-0000-0000-0000-000000000001"
 PRINCIPAL = "00000000-0000-0000-0000-000000000002"
@@ -46,11 +47,14 @@ class Tokens:
         now = int(self._clock.now().timestamp())
         return self._signed(audience.removesuffix(_SCOPE_SUFFIX), now, now + LIFETIME_SECONDS)
 
-    def for_mlflow(self) -> str:
-        """The token of MLflow's clients, always the same. It opens MLflow and run history only, and does not expire."""
-        return self._signed(MLFLOW_AUDIENCE, 0, _NEVER).text
+    def for_mlflow(self, run: str = "") -> str:
+        """The token of MLflow's clients; that of a step names its run. It opens MLflow and run history only.
 
-    def _signed(self, audience: str, now: int, expires: int) -> Token:
+        Always the same, and it does not expire.
+        """
+        return self._signed(MLFLOW_AUDIENCE, 0, _NEVER, **({RUN_CLAIM: run} if run else {})).text
+
+    def _signed(self, audience: str, now: int, expires: int, **more: str) -> Token:
         claims = {
             "aud": audience,
             "iss": f"https://sts.windows.net/{TENANT}/",
@@ -63,6 +67,7 @@ class Tokens:
             "appid": PRINCIPAL,
             "idtyp": "app",
             "ver": "1.0",
+            **more,
         }
         signed = f"{_encode(_json(_HEADER))}.{_encode(_json(claims))}"
         return Token(f"{signed}.{self._sign(signed)}", expires, audience)

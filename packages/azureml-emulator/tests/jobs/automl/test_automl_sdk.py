@@ -9,7 +9,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -83,7 +82,11 @@ def table_of(tmp_path: Path) -> Callable[[pd.DataFrame, str], Path]:
 
 
 def test_a_classification_job_ends_in_an_mlflow_model(
-    ml_client: Any, rows: pd.DataFrame, table_of: Callable[[pd.DataFrame, str], Path], tmp_path: Path
+    ml_client: Any,
+    rows: pd.DataFrame,
+    table_of: Callable[[pd.DataFrame, str], Path],
+    found_runs: Callable[[str, str], list[dict[str, Any]]],
+    tmp_path: Path,
 ) -> None:
     # given a table with missing values, of which LightGBM is not sure
     rows.loc[::7, "size"] = np.nan
@@ -125,11 +128,10 @@ def test_a_classification_job_ends_in_an_mlflow_model(
     assert np.mean(answers == given["churn"].iloc[300:].to_numpy()) > 0.8
 
     # and so is the metric
-    address = done.services["Studio"].endpoint.partition("/#")[0]
-    (run,) = found_runs(address, f"tags.`azureml.job` = '{best}'")
+    (run,) = found_runs("automl", f"tags.`azureml.job` = '{best}'")
     metrics = {metric["key"]: metric["value"] for metric in run["data"]["metrics"]}
     assert metrics["AUC_weighted"] == float(done.properties["best_score"]) >= 0.9
-    (parent,) = found_runs(address, f"tags.`azureml.job` = '{created.name}'")
+    (parent,) = found_runs("automl", f"tags.`azureml.job` = '{created.name}'")
     assert {"key": "automl_best_child_run_id", "value": best} in parent["data"]["tags"]
 
 
@@ -236,10 +238,3 @@ def registered(ml_client: Any, path: str, folder: Path) -> Any:
     ml_client.models.download(made.name, made.version, download_path=folder)
     (description,) = (folder / made.name).rglob("MLmodel")
     return mlflow.pyfunc.load_model(str(description.parent))
-
-
-def found_runs(address: str, query: str) -> list[dict[str, Any]]:
-    api = f"{address}/api/2.0/mlflow"
-    experiment = httpx.get(f"{api}/experiments/get-by-name", params={"experiment_name": "automl"}, trust_env=False)
-    body = {"experiment_ids": [experiment.json()["experiment"]["experiment_id"]], "filter": query}
-    return httpx.post(f"{api}/runs/search", json=body, trust_env=False).json()["runs"]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from azure.ai.ml import Output, command, load_job
 from azure.ai.ml.sweep import BanditPolicy, Choice, RandomSamplingAlgorithm, Uniform
@@ -54,7 +54,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_command_is_swept_streamed_and_its_best_trial_downloaded(ml_client: Any, project: Path) -> None:
+def test_a_command_is_swept_streamed_and_its_best_trial_downloaded(
+    ml_client: Any, project: Path, found_runs: Callable[[str, str], list[dict[str, Any]]]
+) -> None:
     base = command(
         code=project / "code",
         command="python trial.py ${{inputs.x}} ${{inputs.mode}}",
@@ -94,19 +96,11 @@ def test_a_command_is_swept_streamed_and_its_best_trial_downloaded(ml_client: An
     assert f"The best trial is {best}" in log.read_text()
 
     # and MLflow has the trials below the sweep
-    address = done.services["Studio"].endpoint.partition("/#")[0]
-    runs = found_runs(address, f"tags.`azureml.job` = '{job.name}'")
-    below = found_runs(address, f"tags.mlflow.parentRunId = '{runs[0]['info']['run_id']}'")
+    runs = found_runs("sweeps", f"tags.`azureml.job` = '{job.name}'")
+    below = found_runs("sweeps", f"tags.mlflow.parentRunId = '{runs[0]['info']['run_id']}'")
     scores = [metric["value"] for run in below for metric in run["data"]["metrics"]]
     assert (len(scores), max(scores)) == (4, float(done.properties["score"]))
     assert {"key": "best_child_run_id", "value": best} in runs[0]["data"]["tags"]
-
-
-def found_runs(address: str, query: str) -> list[dict[str, Any]]:
-    api = f"{address}/api/2.0/mlflow"
-    experiment = httpx.get(f"{api}/experiments/get-by-name", params={"experiment_name": "sweeps"}, trust_env=False)
-    body = {"experiment_ids": [experiment.json()["experiment"]["experiment_id"]], "filter": query}
-    return httpx.post(f"{api}/runs/search", json=body, trust_env=False).json()["runs"]
 
 
 def test_a_sweep_step_from_a_file_gives_the_pipeline_its_best_output(ml_client: Any, project: Path) -> None:

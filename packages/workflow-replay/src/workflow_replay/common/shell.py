@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -16,6 +17,7 @@ from threading import Lock, Thread, Timer
 from typing import IO, Final, Literal
 
 from workflow_replay.cancellation import Cancellation
+from workflow_replay.errors import Limit, Unreplayable
 
 Termination = Literal["exited", "timed out", "cancelled"]
 
@@ -50,6 +52,13 @@ class BackgroundProcesses:
         for group in self._groups:
             _signal(group, signal.SIGKILL)
         self._groups.clear()
+
+
+def require_program(program: str, variables: Mapping[str, str], location: str) -> None:
+    """Raise Unreplayable if the program of a step at `location` is not installed on this machine."""
+    if "/" not in program and shutil.which(program, path=variables.get("PATH", os.defpath)) is None:
+        message = f"the step needs {program}, which is not installed on this machine"
+        raise Unreplayable(Limit(location, message, "Install it, and replay again."))
 
 
 def run_script(

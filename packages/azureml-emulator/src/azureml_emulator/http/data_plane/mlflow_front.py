@@ -36,7 +36,7 @@ from azureml_emulator.resources.model_registry.versions import REGISTERED_ARTIFA
 from azureml_emulator.resources.scopes import Scopes
 from azureml_emulator.security.certificates import Certificates
 from azureml_emulator.security.page_access import PageAccess
-from azureml_emulator.security.tokens import Tokens
+from azureml_emulator.security.tokens import RUN_CLAIM, Tokens
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
 
 _WORKSPACE = re.compile(
@@ -132,20 +132,20 @@ class MlflowFront:
         try:
             _refuse_other_sites(request)
             if request.secure:
-                self._check_token(request)
-                return await self._answer(request, request.rel_url.raw_path)
-            return self._pages.redeemed(request) or await self._answer(request, self._pages.path_of(request))
+                return await self._answer(request, request.rel_url.raw_path, self._run_of_token(request))
+            return self._pages.redeemed(request) or await self._answer(request, self._pages.path_of(request), run="")
         except EmulatorError as error:
             answer = self._registry.refusal(error)
             return web.json_response(answer.document, status=answer.status, headers=PROTECTION)
 
-    def _check_token(self, request: web.BaseRequest) -> None:
+    def _run_of_token(self, request: web.BaseRequest) -> str:
+        """The run of the step that asks; empty for any other program. Raises Unauthorized without a valid token."""
         try:
-            check_bearer(request.headers.get("Authorization", ""), self._tokens)
+            return check_bearer(request.headers.get("Authorization", ""), self._tokens).get(RUN_CLAIM, "")
         except Unauthorized as error:
             raise Unauthorized(f"{error.message} {_HINT}", code=error.error_code) from error
 
-    async def _answer(self, request: web.BaseRequest, raw_path: str) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, raw_path: str, run: str) -> web.StreamResponse:
         scope, raw_path = self._target(raw_path)
         # What MLflow's server will take it for.
         path = unquote(raw_path)
@@ -162,7 +162,7 @@ class MlflowFront:
                 return self._registered(request, named, is_list=not artifacts["path"])
         if self._gateway.is_interested(request.method, path) or self._gateway.answers_itself(path):
             self._scopes.require(scope)
-            body = self._gateway.with_run(scope, route, await _body(request), request.headers.get("Authorization"))
+            body = self._gateway.with_run(scope, route, await _body(request), run)
             reply = await self._gateway.exchange(scope, request.method, path, query, body)
             return web.Response(body=reply.body, status=reply.status, content_type=reply.content_type)
         return await self._passed_on(request, raw_path, is_file=_FILES.match(path) is not None)

@@ -183,6 +183,7 @@ class StepRunner:
         data = frozenset(name for name in paths if step.inputs[name].type not in VALUE_TYPES)
         command = substitute(step.command, given, given_outputs, data)
         _refuse_missing_script(step, command, folder)
+        token = tools.tracking.token(tracked.run) if tracked else ""
         environment = {
             **python.variables(tools.variables),
             **azure_variables(
@@ -194,7 +195,7 @@ class StepRunner:
                 folder=folder,
             ),
             **data_variables(given, given_outputs, is_trial=step.is_trial),
-            **(tracking_variables(tracked.address, tracked.run, context.experiment) if tracked else {}),
+            **(tracking_variables(tracked.address, tracked.run, token, context.experiment) if tracked else {}),
             **self._parallel(record, step, scope, paths, outputs, python),
             **step.environment_variables,
         }

@@ -41,14 +41,14 @@ def azure_variables(
     }
 
 
-def tracking_variables(address: str, run: str, experiment: str) -> dict[str, str]:
-    """The variables that point MLflow at the run of the step."""
+def tracking_variables(address: str, run: str, token: str, experiment: str) -> dict[str, str]:
+    """The variables that point MLflow at the run of the step; `token` names the run as well."""
     return {
         "MLFLOW_TRACKING_URI": address,
         "MLFLOW_RUN_ID": run,
-        # Sent with every request. MLflow 3 does not say to which run a model belongs that is logged outside of
-        # `start_run`, and this tells the emulator.
-        "MLFLOW_TRACKING_TOKEN": run,
+        # MLflow 3 does not say to which run a model belongs that is logged outside of `start_run`. The token, which is
+        # sent with every request, tells the emulator.
+        "MLFLOW_TRACKING_TOKEN": token,
         "MLFLOW_EXPERIMENT_NAME": experiment,
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }

@@ -22,7 +22,6 @@ from azureml_emulator.kernel.resource_id import Scope
 
 _API = re.compile(r"^/?(?:ajax-)?api/[23]\.0/(?:preview/)?mlflow/(?P<route>.+)$")
 _LOGGED_MODELS = "logged-models"
-_BEARER = "Bearer "
 _TIMEOUT = aiohttp.ClientTimeout(total=120)
 _log = logging.getLogger(__name__)
 
@@ -76,12 +75,8 @@ class Gateway:
         """Whether a request is for what this MLflow does not have, so that `exchange` answers it."""
         return api_route(path).startswith(_LOGGED_MODELS) and not has_logged_models()
 
-    def with_run(self, scope: Scope, route: str, body: bytes, authorization: str | None) -> bytes:
-        """The body of a new logged model with the run of the step that sends it, unless it names a run itself.
-
-        A step sends its run's id as a bearer token.
-        """
-        _, _, run = (authorization or "").partition(_BEARER)
+    def with_run(self, scope: Scope, route: str, body: bytes, run: str) -> bytes:
+        """The body of a new logged model with the run of the step that sends it, unless it names a run itself."""
         if route != _LOGGED_MODELS or not run or not self._runs.is_of_job(scope, run):
             return body
         try:

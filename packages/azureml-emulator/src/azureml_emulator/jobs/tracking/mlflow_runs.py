@@ -18,6 +18,7 @@ from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError, Unavailable
 from azureml_emulator.kernel.resource_id import Scope
+from azureml_emulator.security.tokens import Tokens
 from azureml_emulator.storage.run_artifacts import RunArtifacts
 
 _END = {COMPLETED: "FINISHED", CANCELED: "KILLED"}
@@ -42,12 +43,19 @@ class TrackedRun:
 class Tracking:
     """Creates and closes runs."""
 
-    def __init__(self, server: MlflowServer, http_client: HttpClient, artifacts: RunArtifacts, clock: Clock) -> None:
+    def __init__(
+        self, server: MlflowServer, http_client: HttpClient, artifacts: RunArtifacts, clock: Clock, tokens: Tokens
+    ) -> None:
         self._server = server
         self._outgoing = http_client
         self._artifacts = artifacts
         self._clock = clock
+        self._tokens = tokens
         self._experiments: dict[str, str] = {}
+
+    def token(self, run: str) -> str:
+        """The token with which the step of a run asks MLflow."""
+        return self._tokens.for_mlflow(run)
 
     async def begin(self, scope: Scope, experiment: str, name: str, job: str, parent: str | None) -> TrackedRun | None:
         """Create a run for a job, nested below the run `parent`. Returns None, and logs it, when MLflow fails."""

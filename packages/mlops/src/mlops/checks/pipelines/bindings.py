@@ -16,6 +16,8 @@ FORMS: Final = (
     re.compile(r"parent\.(?P<kind>outputs)\.(?P<name>[^\s.]+)"),
     re.compile(r"parent\.jobs\.(?P<job>[^\s.]+)\.(?P<kind>outputs)\.(?P<name>[^\s.]+)"),
 )
+# What the service fills in itself, in the path of an input or output.
+OF_SERVICE: Final = frozenset({"name", "output_name", "default_datastore"})
 ADVICE: Final = "write ${{parent.inputs.NAME}}, ${{parent.outputs.NAME}} or ${{parent.jobs.STEP.outputs.NAME}}"
 
 
@@ -33,6 +35,8 @@ class Binding:
 def bindings_in(text: str) -> Iterator[Binding]:
     """Yield every expression in `text`; `is_whole` says whether it is the whole text."""
     for match in EXPRESSION.finditer(text):
+        if match.group(1) in OF_SERVICE:
+            continue
         is_whole = match.group(0) == text.strip()
         yield _parse(match.group(0), match.group(1), is_whole=is_whole)
 

@@ -120,6 +120,27 @@ def _subject(replies: Replies, remote: RemoteAddress) -> Finding:
     return judge(setting, kept=is_default, found=said if is_default else f"composed of {keys}", needed=needed, how=how)
 
 
+def trust_findings(replies: Replies, trusted: Mapping[str, str]) -> list[Finding]:
+    """Which stacks of infra/ trust another repository: `trusted` is what each file's subject begins with."""
+    prefix = replies[SUBJECT].body.get("sub_claim_prefix") if replies[SUBJECT].status == OK else None
+    if not prefix or not trusted:
+        return []
+    setting = "repository that the stacks trust"
+    others = {file: said for file, said in trusted.items() if said != prefix}
+    found = "; ".join(f"{file}: {said}" for file, said in sorted(others.items())) or prefix
+    owner, name = prefix.removeprefix("repo:").split("/", 1)
+    ids = [("organisation", *owner.split("@")), ("repository", *name.split("@"))]
+    values = [f"{key}: {value[0]}" for key, *value in ids] + [
+        f"{key}_id: {value[1]}" for key, *value in ids if value[1:]
+    ]
+    if "@" not in prefix:
+        values.append("subject: names")
+    how = (
+        f"in `infra:ci` → `github` of each file: `{'`, `'.join(values)}`; then a person runs `pulumi up` for each stack"
+    )
+    return [judge(setting, kept=not others, found=found, needed=prefix, how=how)]
+
+
 def _owners(replies: Replies, remote: RemoteAddress) -> Finding:
     setting, needed, reply = "code owners", ".github/CODEOWNERS without an error", replies[OWNERS]
     if reply.status != OK:

@@ -74,11 +74,16 @@ class GitHub(GitHost):
 
     def protection_findings(self, folder: Path, remote: RemoteAddress, expected: Expectations) -> Sequence[Finding]:
         """Compares what `gh api` replies."""
+        from mlops.githost.github.actions import trust_findings
         from mlops.githost.github.protection import protection_findings
-        from mlops.githost.github.settings import GitHubExpectations, read_settings
+        from mlops.githost.github.settings import GitHubExpectations, read_settings, trusted_subjects
 
         branch, wanted = expected.branch, expected.section(self.key, GitHubExpectations)
-        return protection_findings(read_settings(folder, remote, branch, wanted), branch, wanted, remote)
+        replies = read_settings(folder, remote, branch, wanted)
+        return [
+            *protection_findings(replies, branch, wanted, remote),
+            *trust_findings(replies, trusted_subjects(folder)),
+        ]
 
     def attestation_problem(self, remote: RemoteAddress, attested: Attested) -> str | None:
         """Run `gh attestation verify`: the package's digest is what is signed, so the model's bytes are not needed."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
+import yaml
 from pydantic import Field
 
 from mlops.core.errors import MachineError
@@ -141,3 +142,20 @@ def _read(command: tuple[str, ...], folder: Path) -> Reply:
     if status is None:
         raise MachineError("`gh api` failed", "Log in with `gh auth login`, then run again.", answer.stderr_lines)
     return Reply(int(status[1]), None, answer.reason.removeprefix("gh: "))
+
+
+def trusted_subjects(folder: Path) -> dict[str, str]:
+    """Whose tokens each stack of infra/ trusts, as the beginning of their subject: repo:OWNER[@ID]/NAME[@ID]."""
+    found = {}
+    for file in sorted((folder / "infra").glob("Pulumi.*.yaml")):
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        github = document.get("config", {}).get("infra:ci", {}).get("github") if isinstance(document, dict) else None
+        if github:
+            ids = (github.get("organisation_id"), github.get("repository_id"))
+            is_plain = github.get("subject") == "names"
+            owner, name = (
+                given if is_plain else f"{given}@{id_}"
+                for given, id_ in zip((github.get("organisation"), github.get("repository")), ids, strict=True)
+            )
+            found[file.name] = f"repo:{owner}/{name}"
+    return found

@@ -10,8 +10,9 @@ from workflow_replay.azure.templates.tree import SourceLocation
 from workflow_replay.errors import Limit
 
 StepKind: TypeAlias = Literal[
-    "script", "bash", "pwsh", "powershell", "checkout", "task", "publish", "download", "reviewApp", "getPackage"
-]
+    "script", "bash", "pwsh", "powershell", "checkout", "task", "publish", "upload", "download", "reviewApp",
+    "getPackage",
+]  # fmt: skip
 HookName: TypeAlias = Literal["preDeploy", "deploy", "routeTraffic", "postRouteTraffic", "failure", "success"]
 
 HOOKS: tuple[HookName, ...] = ("preDeploy", "deploy", "routeTraffic", "postRouteTraffic")

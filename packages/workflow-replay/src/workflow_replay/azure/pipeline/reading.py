@@ -25,6 +25,7 @@ from workflow_replay.azure.pipeline.model import (
 from workflow_replay.azure.pipeline.steps import check_condition
 from workflow_replay.azure.pipeline.variables import variables
 from workflow_replay.azure.templates.tree import Entries, Items, Node, SourceLocation, Text
+from workflow_replay.errors import Unreplayable
 
 _OF_SINGLE_JOB = ("container", "continueOnError", "services", "steps", "strategy", "workspace")
 _ROOT = frozenset(
@@ -32,6 +33,7 @@ _ROOT = frozenset(
     | {"trigger", "variables"}
     | set(_OF_SINGLE_JOB)
 )
+_FORMER = ("phases", "queue")
 _STAGE = frozenset(
     {"condition", "dependsOn", "displayName", "isSkippable", "jobs", "lockBehavior", "pool", "stage"}
     | {"templateContext", "trigger", "variables"}
@@ -45,7 +47,11 @@ _LOCKS = ("sequential", "runLatest")
 
 
 def pipeline(tree: Entries, file: str) -> Pipeline:
-    """Return the pipeline of an expanded file. Raises WorkflowError."""
+    """Return the pipeline of an expanded file. Raises WorkflowError, and Unreplayable for a file of the older form."""
+    for key in _FORMER:
+        if tree.find(key) is not None:
+            limit = tree.location_of(key).limit(f"a replay does not know `{key}`, of the older form of pipelines")
+            raise Unreplayable(replace(limit, advice="Write `jobs` and `pool`, which took its place."))
     root = Fields(tree, _ROOT, "a pipeline")
     stages = _stages(root, tree)
     if not stages:
@@ -191,10 +197,15 @@ def _schedule(node: Node) -> Schedule:
 
 
 def _resources(node: Node | None) -> tuple[PipelineResource, ...]:
-    if node is None:
+    # Long ago `resources` was a list, of which `repo: self` is left in many files.
+    if node is None or (isinstance(node, Items) and all(_is_self(item) for item in node.nodes)):
         return ()
     fields = Fields(node, _RESOURCES, "resources")
     return tuple(_pipeline_resource(item) for item in fields.items("pipelines"))
+
+
+def _is_self(node: Node) -> bool:
+    return isinstance(node, Entries) and node.find("repo") is not None
 
 
 def _pipeline_resource(node: Node) -> PipelineResource:

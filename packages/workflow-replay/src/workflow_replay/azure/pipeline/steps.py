@@ -35,6 +35,8 @@ _OF_KIND: dict[StepKind, frozenset[str]] = {
     "checkout": _CHECKOUT,
     "task": frozenset({"inputs"}),
     "publish": frozenset({"artifact"}),
+    # The former name of `publish`, which many files have.
+    "upload": frozenset({"artifact"}),
     "download": frozenset({"artifact", "patterns", "path"}),
     "reviewApp": frozenset({"resourceName"}),
     "getPackage": frozenset({"path"}),

@@ -16,7 +16,7 @@ from workflow_replay.azure.steps.shells import Script
 from workflow_replay.azure.steps.step_output import StepOutput
 from workflow_replay.azure.steps.task_step import simulate
 from workflow_replay.cancellation import Cancellation
-from workflow_replay.common.shell import ShellResult, run_script
+from workflow_replay.common.shell import ShellResult, require_program, run_script
 from workflow_replay.effects import EffectFailed
 
 AFTER_CANCELLATION_SECONDS = 300.0
@@ -27,7 +27,10 @@ _LOGIN_TASK = "azurecli"
 def run(
     step: Step, script: Script, subject: str, inputs: dict[str, str], state: JobState, output: StepOutput
 ) -> Attempt:
-    """Run a script once; `subject` and `inputs` are those of the step, with macros expanded. Raises UnknownStep."""
+    """Run a script once; `subject` and `inputs` are those of the step, with macros expanded.
+
+    Raises Unreplayable for a shell that is not installed.
+    """
     uses = subject if step.kind == "task" else None
     own = {key: state.variables.expand(value) for key, value in step.environment.items()}
     variables = state.environment(own)
@@ -56,6 +59,7 @@ def _run_shell(
     else:
         limit, cancellation = state.remaining(), state.cancellation
     command = script.command(written)
+    require_program(command[0], variables, str(step.location))
     result = run_script(command, folder, variables, output.line, cancellation, min(own, limit), state.background)
     if result.termination == "timed out" and limit < own:
         # The job timed out, not the step.

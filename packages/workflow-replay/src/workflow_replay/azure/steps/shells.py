@@ -12,6 +12,7 @@ from pathlib import Path
 
 from workflow_replay.azure.pipeline.model import Step
 from workflow_replay.effects import EffectFailed
+from workflow_replay.errors import Unreplayable
 
 _BASH = ("bash", "--noprofile", "--norc")
 _POWERSHELL = ("pwsh", "-NoLogo", "-NoProfile", "-NonInteractive", "-File")
@@ -46,7 +47,7 @@ class Script:
 def script_of(step: Step, subject: str, inputs: Mapping[str, str]) -> Script | None:
     """Return the script of a step, given its subject and inputs with macros expanded; None for other steps.
 
-    Raises WorkflowError for what the service would reject, EffectFailed for a missing input.
+    Raises Unreplayable for what cannot be replayed, EffectFailed for a missing input.
     """
     match step.kind:
         case "script" | "bash":
@@ -69,9 +70,11 @@ def _task_script(step: Step, name: str, inputs: Mapping[str, str]) -> Script | N
                 program, inputs, "targetType", "filePath", "script", inputs.get("workingDirectory", "")
             )
         case "azurecli":
-            program = _PROGRAMS.get(inputs.get("scriptType", "").lower())
+            kind = _required(inputs, "scriptType").lower()
+            program = _PROGRAMS.get(kind)
             if program is None:
-                raise step.location.error("AzureCLI needs a scriptType: bash or pscore")
+                message = f"AzureCLI with scriptType {kind} cannot be replayed: it needs an agent with Windows"
+                raise Unreplayable(step.location.limit(message, "With scriptType bash or pscore it can."))
             folder = inputs.get("workingDirectory") or inputs.get("cwd") or ""
             return _inline_or_file(program, inputs, "scriptLocation", "scriptPath", "inlineScript", folder)
         case _:

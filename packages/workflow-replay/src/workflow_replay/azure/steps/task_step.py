@@ -49,7 +49,7 @@ def _run_by_kind(step: Step, subject: str, inputs: dict[str, str], state: JobSta
             output.log("nothing to download")
         case "download":
             _task(step, "DownloadPipelineArtifact@2", _download_inputs(subject, inputs, state), state, output)
-        case "publish":
+        case "publish" | "upload":
             _task(step, "PublishPipelineArtifact@1", {"path": subject, **inputs}, state, output)
         case _:
             _task(step, subject, inputs, state, output)

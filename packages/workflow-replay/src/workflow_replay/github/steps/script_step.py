@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from workflow_replay.cancellation import Cancellation
-from workflow_replay.common.shell import ShellResult, run_script
+from workflow_replay.common.shell import ShellResult, require_program, run_script
 from workflow_replay.github.definition.model import Step
 from workflow_replay.github.expressions.values import to_text
 from workflow_replay.github.steps.file_commands import CommandFiles, FileCommandError, FileCommands
@@ -24,7 +24,10 @@ def run(
     cancellation: Cancellation,
     timeout_seconds: float | None,
 ) -> StepExecution:
-    """Run the script of a step. Raises WorkflowError for invalid expressions."""
+    """Run the script of a step.
+
+    Raises WorkflowError for invalid expressions, Unreplayable for a shell that is not installed.
+    """
     scope = frame.scope(env)
     text = to_text(frame.value(step.run, scope))
     name = to_text(frame.value(step.shell, scope)) or frame.shell
@@ -42,6 +45,7 @@ def run(
     script = files.folder / f"script{program.suffix}"
     script.write_text(text + "\n", encoding="utf-8")
     variables = {**process_environment(frame, env), **files.variables()}
+    require_program(program.words[0], variables, f"{frame.file}:{step.line}")
     result = run_script(
         program.command(script), folder, variables, log.line, cancellation, timeout_seconds, job.background
     )

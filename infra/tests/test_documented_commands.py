@@ -1,0 +1,45 @@
+"""The commands of docs/infrastructure.md fit what Azure reads: the certificate's secret, and the role to copy it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from settings.project import ROOT
+from tests.conftest import dry_run_of
+
+DOCUMENT = ROOT / "docs" / "infrastructure.md"
+
+
+@dataclass(frozen=True)
+class Secret:
+    """What the extension reads: https://learn.microsoft.com/azure/machine-learning/how-to-secure-kubernetes-online-endpoint."""
+
+    kind: str = "generic"
+    keys: tuple[str, ...] = ("cert.pem", "key.pem")
+
+
+def test_the_certificates_secret_has_the_kind_and_the_keys_that_the_extension_reads() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    extension = dry_run_of("prod").one("kubernetesconfiguration:Extension").inputs
+    created = re.search(r"kubectl create secret (\w+) (\S+) --namespace (\S+)(.*?)--dry-run", text, re.DOTALL)
+    assert created is not None
+    kind, name, namespace, files = created.groups()
+    assert kind == Secret.kind
+    assert tuple(re.findall(r"--from-file=(\S+)", files)) == Secret.keys
+    assert namespace == extension["scope"]["cluster"]["releaseNamespace"]
+    assert name == extension["configurationSettings"]["sslSecret"]
+
+
+def test_the_role_that_copies_the_certificate_is_taken_and_given_back() -> None:
+    # Azure's plain Contributor may not act inside a cluster that checks Entra's roles.
+    text = DOCUMENT.read_text(encoding="utf-8")
+    cluster = dry_run_of("prod").one("containerservice:ManagedCluster").inputs
+    assert cluster["aadProfile"]["enableAzureRBAC"] is True
+    role = '--role "Azure Kubernetes Service RBAC Cluster Admin" --scope $CLUSTER'
+    taken, invoked, returned = (
+        text.index(f"az role assignment create --assignee $ME {role}"),
+        text.index("az aks command invoke"),
+        text.index(f"az role assignment delete --assignee $ME {role}"),
+    )
+    assert taken < invoked < returned
