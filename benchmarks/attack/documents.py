@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 _COMMAND = {
@@ -149,9 +150,9 @@ def _change(document: Any, rng: random.Random) -> None:
         case 0 if places:
             del holder[key]
         case 1 if isinstance(holder, dict):
-            holder[rng.choice(["", "__class__", "a" * 300, "é", "name"])] = rng.choice(_VALUES)
+            holder[rng.choice(["", "__class__", "a" * 300, "é", "name"])] = deepcopy(rng.choice(_VALUES))
         case _:
-            holder[key] = rng.choice(_VALUES)
+            holder[key] = deepcopy(rng.choice(_VALUES))
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:

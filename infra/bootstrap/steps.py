@@ -14,6 +14,7 @@ from pathlib import Path
 from bootstrap.shell import BootstrapError, Command, Shell
 from dry_run.kinds import kind_of
 from dry_run.result import DryRun
+from quota import compare
 
 CONTAINER, KEY = "state", "pulumi"
 # Needed by what the resources create in turn: policies on the cluster, disks of nodes.
@@ -86,7 +87,7 @@ def all_steps(state: State, runs: Mapping[str, DryRun], ci_file: Path) -> Iterat
     for stack in runs:
         yield Step(f"Create the stack {stack}", _stack(state, stack))
     for stack in runs:
-        yield Step(f"Deploy the stack {stack}; Pulumi shows what it does and asks", _deployed(stack))
+        yield Step(f"Deploy the stack {stack}; Pulumi shows what it does and asks", _deployed(stack, runs[stack]))
 
 
 def _by_subscription(runs: Mapping[str, DryRun]) -> dict[str, set[str]]:
@@ -224,10 +225,14 @@ def _stack(state: State, stack: str) -> Callable[[Shell], Sequence[Command]]:
     return left
 
 
-def _deployed(stack: str) -> Callable[[Shell], Sequence[Command]]:
+def _deployed(stack: str, run: DryRun) -> Callable[[Shell], Sequence[Command]]:
     def left(shell: Shell) -> Sequence[Command]:
         found = shell.read_pulumi("stack", "output", "--stack", stack, "--json")
-        return [] if json.loads(found or "{}") else [("pulumi", "up", "--stack", stack)]
+        if json.loads(found or "{}"):
+            return []
+        _, sentences = compare(run)
+        print("\n" + "\n".join(sentences))
+        return [("pulumi", "up", "--stack", stack)]
 
     return left
 

@@ -35,6 +35,8 @@ def option(words: list[str], name: str) -> str:
 def az(words: list[str], state: dict[str, Any]) -> str:
     """What `az` prints."""
     noun, verb = noun_and_verb(words)
+    if verb == "rest":
+        raise Refused(1, "AuthorizationFailed: no right to read the quota")
     name = option(words, "--name") or option(words, "--account-name")
     made: dict[str, Any] = state.setdefault("made", {})
     if noun in ("provider", "feature"):

@@ -89,6 +89,8 @@ def test_an_empty_subscription_becomes_two_deployed_stacks_also_after_an_interru
     shown = {line.strip().removeprefix("$ ").replace("'", "") for line in output.out.splitlines()}
     assert not [command for command in made if command not in shown]
     assert azure.waited
+    # and the machines were compared with the quota before they are ordered
+    assert output.out.index("quota not compared") < output.out.index("pulumi up --stack dev")
 
     # when the cause is gone, then only the rest is done
     azure.prepare(broken="")

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import grpc
@@ -17,6 +18,7 @@ import pytest
 from google.protobuf.struct_pb2 import Struct  # ty: ignore[import-not-found]
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from settings.project import ROOT
 from tests.conftest import STACKS, copy_project, dry_run_of
 from tests.engine.stub_provider import stub_provider
 
@@ -76,3 +78,9 @@ def test_the_stub_answers_a_preview_and_refuses_to_create() -> None:
             provider.Create(provider_pb2.CreateRequest(urn="urn", properties=properties))
     assert previewed.properties == properties
     assert previewed.id == ""
+
+
+def test_ci_installs_the_engine_in_the_librarys_version() -> None:
+    action = ROOT / ".github" / "actions" / "pulumi" / "action.yml"  # a fork may have no CI on GitHub
+    if action.is_file():
+        assert f"pulumi-version: {version('pulumi')}\n" in action.read_text(encoding="utf-8")

@@ -197,6 +197,11 @@ def test_a_patch_of_the_wrong_type_changes_nothing(http: httpx.Client, workspace
         ("onlineEndpoints/odd-one/deployments/blue", b'{"properties": {"model": true}}'),
         ("batchEndpoints/odd-one/deployments/one", b'{"properties": {"model": "azureml:m:1"}}'),
         ("batchEndpoints/odd-one/deployments/one", b'{"properties": {"model": {"assetId": 5}}}'),
+        (
+            "onlineEndpoints/odd-one/deployments/blue",
+            b'{"properties": {"codeConfiguration": {"scoringScript": "s.py"}}}',
+        ),
+        ("schedules/odd", b'{"properties": {"action": {"actionType": {}}}}'),
         ("schedules/odd", b'{"properties": {"trigger": {"triggerType": "Recurrence", "frequency": true}}}'),
     ],
     ids=lambda value: value[:40].decode() if isinstance(value, bytes) else value,

@@ -4,10 +4,13 @@ import pytest
 from azure.ai.ml._schema._deployment.batch.pipeline_component_batch_deployment_schema import (
     PipelineComponentBatchDeploymentSchema,
 )
+from azure.ai.ml._schema._deployment.code_configuration_schema import CodeConfigurationSchema
+from azure.ai.ml._schema._deployment.online.liveness_probe import LivenessProbeSchema
 from azure.ai.ml._schema._deployment.online.online_deployment import (
     KubernetesOnlineDeploymentSchema,
     ManagedOnlineDeploymentSchema,
 )
+from azure.ai.ml._schema._deployment.online.request_settings_schema import RequestSettingsSchema
 from azure.ai.ml._schema._endpoint import KubernetesOnlineEndpointSchema, ManagedOnlineEndpointSchema
 from azure.ai.ml._schema._endpoint.batch.batch_endpoint import BatchEndpointSchema
 from azure.ai.ml._schema.assets.data import DataSchema
@@ -59,6 +62,9 @@ OF_PORTS = {name for name in vars(fields) if name.startswith(("DECLARED_", "GIVE
         pytest.param(fields.GIVEN_DATA, [MLTableInputSchema], id="given table"),
         pytest.param(fields.GIVEN_MODEL, [ModelInputSchema], id="given model"),
         pytest.param(fields.GIVEN_LITERAL, [InputLiteralValueSchema], id="given literal"),
+        pytest.param(fields.REQUEST_SETTINGS, [RequestSettingsSchema], id="request settings"),
+        pytest.param(fields.PROBE, [LivenessProbeSchema], id="probe"),
+        pytest.param(fields.CODE_CONFIGURATION, [CodeConfigurationSchema], id="code configuration"),
         pytest.param(fields.GIVEN_OUTPUT, [OutputSchema], id="given output"),
         pytest.param(fields.ENVIRONMENT, [EnvironmentSchema], id="environment"),
         pytest.param(fields.DATA, [DataSchema], id="data"),

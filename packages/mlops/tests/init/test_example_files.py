@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mlops.checks.pins import Lock, check_pins
 from mlops.checks.yaml.document import read_document
@@ -33,6 +34,21 @@ def test_no_module_of_a_replaced_step_is_left(name: str) -> None:
     modules = {file.relative_to(ROOT).as_posix() for step in steps for file in (ROOT / step).glob("*.py")}
 
     assert modules - set(brought) - set(EXAMPLES[name].removed) == set()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_tuning_varies_inputs_of_the_train_step(name: str) -> None:
+    space, step = (
+        yaml.safe_load(first_of(Path("examples", name, "project", path), Path(path)).read_text())
+        for path in ("components/search_space.yml", "components/train_model/component.yml")
+    )
+
+    assert set(space["parameters"]) <= set(step["inputs"])
+
+
+def first_of(*paths: Path) -> Path:
+    """The first that exists, below the root."""
+    return next(ROOT / path for path in paths if (ROOT / path).is_file())
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -119,6 +119,9 @@ def read_plan(document: dict[str, Any]) -> DeploymentPlan:
     longest = MANAGED_TIMEOUT if compute == MANAGED else KUBERNETES_TIMEOUT
     longest.check(timeout, "requestSettings.requestTimeout")
     code = properties.get("codeConfiguration") or {}
+    if code.get("scoringScript") and not code.get("codeId"):
+        message = "'codeConfiguration' has a scoringScript and no codeId: the script is a file of a code version."
+        raise BadRequest(message, target="codeConfiguration.codeId")
     return DeploymentPlan(
         model=_reference(properties.get("model")),
         code=code.get("codeId"),

@@ -27,6 +27,12 @@ MANAGED_LIMITS: Final[dict[tuple[str, ...], tuple[float, float]]] = {
     ("data_collector", "sampling_rate"): (0, 1),
 }
 KUBERNETES_LIMITS: Final = MANAGED_LIMITS | {("request_settings", "request_timeout_ms"): (1, 300_000)}
+_PARTS: Final = {
+    "code_configuration": fields.CODE_CONFIGURATION,
+    "liveness_probe": fields.PROBE,
+    "readiness_probe": fields.PROBE,
+    "request_settings": fields.REQUEST_SETTINGS,
+}
 _TRAFFIC: Final = frozenset({0, 100})
 Check = Callable[[Document], Iterator[Problem]]
 
@@ -87,6 +93,9 @@ def check_deployment(document: Document, *, kubernetes: bool = False) -> Iterato
         yield document.problem(kind or root, message, advice)
     if kubernetes:
         yield from check_resources(document)
+    for name, inner in _PARTS.items():
+        if part := root.get(name):
+            yield from fields.unknown_fields(document, part, inner, f"`{name}`")
     yield from _check_limits(document, KUBERNETES_LIMITS if kubernetes else MANAGED_LIMITS)
     yield from _check_name(document, ENDPOINT_NAME)
     yield from check_environment_reference(document, root.get("environment"), root)
@@ -103,11 +112,17 @@ def check_deployment(document: Document, *, kubernetes: bool = False) -> Iterato
 def _check_limits(document: Document, limits: dict[tuple[str, ...], tuple[float, float]]) -> Iterator[Problem]:
     for keys, (least, most) in limits.items():
         node = document.root.get(*keys)
-        value = node.value if node else None
-        if node is None or not isinstance(value, int | float) or isinstance(value, bool) or least <= value <= most:
+        if node is None or isinstance(node.value, dict | list):
+            continue
+        try:
+            value = float(str(node.value))
+        except ValueError:
+            yield document.problem(node, f"`{'.'.join(keys)}` is {node.shown}, not a number", "correct the value")
+            continue
+        if least <= value <= most:
             continue
         bound = f"at least {least:,}" if value < least else f"at most {most:,}"
-        yield document.problem(node, f"`{'.'.join(keys)}` is {value:,}, and Azure takes {bound}", "correct the value")
+        yield document.problem(node, f"`{'.'.join(keys)}` is {value:,g}, and Azure takes {bound}", "correct the value")
 
 
 # By the last part of `$schema`, else by the file's own name.

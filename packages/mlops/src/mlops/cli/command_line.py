@@ -233,8 +233,8 @@ def _run(words: list[str]) -> int:
     except click.ClickException as error:
         sign_of_life.clear()
         if isinstance(error, click.NoSuchOption) and error.option_name == _PROJECT_OPTION:
-            where = f"{error.message} It stands before the command: `mlops {_PROJECT_OPTION} PATH COMMAND`."
-            error = click.NoSuchOption(_PROJECT_OPTION, where, ctx=error.ctx)
+            hint = f"It stands before the command: `mlops {_PROJECT_OPTION} PATH COMMAND`."
+            error = click.UsageError(f"{error.message} {hint}", error.ctx)
         error.show()
         # Click's own 1 would read as the verdict of a gate.
         return max(error.exit_code, InputError.exit_code)

@@ -24,7 +24,7 @@ from model_package.tasks import use_extensions
 Serving = Literal["managed", "kubernetes", "batch"]
 HouseRule = Literal[
     "semantic-version", "unused-input", "unused-output", "plain-value", "repeated-key", "recorded-version", "pins",
-    "licence", "pre-release",
+    "licence", "pre-release", "ignored-field",
 ]  # fmt: skip
 Level = Literal["error", "warning", "off"]
 MANAGED: Final[Serving] = "managed"

@@ -110,6 +110,29 @@ _TEXTS = (
     ),
 )
 
+_BAG = "properties.properties"
+_TEXT_ENDINGS = ("Type", "Id", "Uri")
+# Objects whose fields have names that the user chooses.
+_USERS_NAMES = frozenset(
+    {
+        "collections",
+        "environmentVariables",
+        "environment_variables",
+        "flavors",
+        "inputs",
+        "jobs",
+        "metadata",
+        "mirrorTraffic",
+        "outputs",
+        "searchSpace",
+        "search_space",
+        "services",
+        "settings",
+        "tags",
+        "traffic",
+    }
+)
+
 
 def check_shapes(body: dict[str, Any]) -> None:
     """Raise BadRequest for a field that has another type than every document of the service; null is absence."""
@@ -117,7 +140,20 @@ def check_shapes(body: dict[str, Any]) -> None:
         for path in paths:
             for value in _values(body, path.split(".")):
                 if value is not None and not isinstance(value, kind):
-                    raise BadRequest(f"'{path}' must be {what}.", code="UserError", target=path)
+                    # The service reads the document before it looks at what is in it.
+                    code = "BadRequest" if path == "properties" else "UserError"
+                    raise BadRequest(f"'{path}' must be {what}.", code=code, target=path)
+    for path in _OBJECTS:
+        if path != _BAG and path.rpartition(".")[2] not in _USERS_NAMES:
+            for value in _values(body, path.split(".")):
+                _check_texts(path, value or {})
+
+
+def _check_texts(path: str, value: dict[str, Any]) -> None:
+    """Whatever the service calls a type, an id or an address is a text."""
+    for name, field in value.items():
+        if field is not None and not isinstance(field, str) and (name == "type" or name.endswith(_TEXT_ENDINGS)):
+            raise BadRequest(f"'{path}.{name}' must be a string.", code="UserError", target=f"{path}.{name}")
 
 
 def _values(value: Any, names: Sequence[str]) -> Iterator[Any]:

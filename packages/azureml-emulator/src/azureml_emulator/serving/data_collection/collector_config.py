@@ -84,7 +84,7 @@ def read_collector_config(properties: Mapping[str, Any]) -> CollectorConfig | No
         )
     found = {}
     for name, given in (asked.get("collections") or {}).items():
-        if str(given.get("dataCollectionMode", "")).lower() == _ENABLED:
+        if given is not None and str(given.get("dataCollectionMode", "")).lower() == _ENABLED:
             # Azure's library looks names up in lower case.
             found[name.lower()] = Collection(name, _rate(name, given.get("samplingRate")), given.get("dataId"))
     return CollectorConfig(found, _ROLLING[rolling]) if found else None

@@ -84,7 +84,7 @@ DATA_TYPES: Final = fields.DATA_TYPES
 TYPES: Final = PRIMITIVES | DATA_TYPES
 DEFAULT_DATA_TYPE: Final = "uri_folder"
 # The types that each literal type may be bound to: literals are passed as text.
-WIDER: Final = {"integer": frozenset({"number", "string"}), "number": frozenset({"string"})}
+WIDER: Final = {"integer": frozenset({"number", "string"}), "number": frozenset({"integer", "string"})}
 INFERRED: Final = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 

@@ -84,8 +84,8 @@ def check_component(component: Component) -> Iterator[Problem]:
     if known is not None:
         yield from fields.unknown_fields(component.document, component.node, known, "a component")
     yield from _check_identity(component)
-    yield from check_ports(component.document, component.inputs, "input", fields.of_declared_input)
-    yield from check_ports(component.document, component.outputs, "output", lambda _: fields.DECLARED_OUTPUT)
+    yield from check_ports(component.document, component.inputs, "input")
+    yield from check_ports(component.document, component.outputs, "output")
     if component.kind == COMMAND:
         yield from check_command(component)
     if component.kind == PARALLEL:
@@ -95,21 +95,29 @@ def check_component(component: Component) -> Iterator[Problem]:
 
 
 def check_ports(
-    document: Document, ports: dict[str, Port], kind: str, known: Callable[[Node], frozenset[str]] | None
+    document: Document,
+    ports: dict[str, Port],
+    kind: str,
+    given: Callable[[Document, Node, str], Iterator[Problem]] | None = None,
 ) -> Iterator[Problem]:
     """Yield what is wrong with inputs or outputs (`kind`) on their own.
 
-    `known` names the fields of those that are declared; inputs that a job gives have none.
+    They are declared by a component, unless a job gives them: then `given` checks their fields.
     """
     for port in ports.values():
         where = f"{kind} `{port.name}`"
         if not PORT_NAME.fullmatch(port.name):
             yield document.problem(port.node, f"`{port.name}` is not a valid name of an {kind}", PORT_NAME_ADVICE)
-        if known is None:
-            yield from fields.check_given_input(document, port.node, where)
+        if given is not None:
+            yield from given(document, port.node, where)
+        elif reason := _undeclared(port):
+            yield document.problem(port.node, f"{where} {reason}", "write it as a mapping, such as {type: uri_file}")
+            continue
         else:
-            yield from fields.unknown_fields(document, port.node, known(port.node), where)
-        expected = DATA_TYPES if kind == "output" else TYPES
+            known = fields.of_declared_input(port.node) if kind == "input" else fields.DECLARED_OUTPUT
+            yield from fields.unknown_fields(document, port.node, known, where)
+        # A step may write a value; a job only fills in data.
+        expected = DATA_TYPES if given is not None and kind == "output" else TYPES
         if port.type is not None and port.type not in expected:
             at = port.node.get("type") or port.node
             yield document.problem(at, f"{where} has the unknown type `{port.type}`", f"use one of {_listed(expected)}")
@@ -120,6 +128,20 @@ def check_ports(
             yield from _default_as_text(document, port, where)
         if port.minimum is not None and port.maximum is not None and port.minimum > port.maximum:
             yield document.problem(port.node, f"{where} has a min above its max", "swap them")
+
+
+def _undeclared(port: Port) -> str | None:
+    """Return what the declaration of an input or output of a component lacks, or has too much."""
+    if port.node.get("type") is None:
+        return "declares no type"
+    choices, default = port.node.get("enum"), port.node.get("default")
+    if any(each.text is None for each in (choices.elements if choices else ())):
+        return "lists choices that are not text: put them in quotes"
+    if default is not None and default.value is None:
+        return "has an empty default: remove it"
+    if port.type == "string" and (port.node.get("min") or port.node.get("max")):
+        return "has a range, and is text"
+    return None
 
 
 def _default_as_text(document: Document, port: Port, where: str) -> Iterator[Problem]:
@@ -168,7 +190,7 @@ def _check_identity(component: Component) -> Iterator[Problem]:
     document, node = component.document, component.node
     name, version = node.get("name"), node.get("version")
     if name is None or not COMPONENT_NAME.fullmatch(str(name.value)):
-        advice = "use lower-case letters, digits, `_`, `-` and `.`"
+        advice = "use lower-case letters, digits and `_`, and begin with a letter"
         yield document.problem(name or node, "a component needs a `name` that Azure ML accepts", advice)
     yield from check_version(document, version, node)
 

@@ -31,8 +31,8 @@ def check_pipeline(pipeline: Pipeline, *, is_job: bool) -> Iterator[Problem]:
             yield document.problem(
                 kind or pipeline.node, "the file does not declare a pipeline", "write type: pipeline"
             )
-        yield from check_ports(document, pipeline.inputs, "input", None)
-        yield from check_ports(document, pipeline.outputs, "output", lambda _: fields.GIVEN_OUTPUT)
+        yield from check_ports(document, pipeline.inputs, "input", fields.check_given_input)
+        yield from check_ports(document, pipeline.outputs, "output", fields.check_given_output)
         yield from _check_compute(pipeline)
         yield from _check_compute_names(pipeline)
     if settings := pipeline.node.get("settings"):
@@ -75,7 +75,7 @@ def _check_step(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
         yield from fields.check_given_input(document, node, f"input `{name}`")
         yield from check_data_path(document, node)
     for name, node in step.outputs.items():
-        yield from fields.unknown_fields(document, node, fields.GIVEN_OUTPUT, f"output `{name}`")
+        yield from fields.check_given_output(document, node, f"output `{name}`")
     reference = step.reference
     if reference is not None and reference.text:
         yield from _check_component_reference(document, step, reference)

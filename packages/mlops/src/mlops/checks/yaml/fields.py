@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from mlops.checks.yaml.document import Document, Node, Problem
+from mlops.checks.yaml.document import AZURE, Document, Node, Problem
 
 LITERALS: Final = frozenset({"string", "integer", "number", "boolean"})
 ANYWHERE: Final = frozenset({"$schema"})
@@ -63,8 +63,12 @@ GIVEN_DATA: Final = frozenset({"type", "datastore", "mode", "path", "path_on_com
 GIVEN_MODEL: Final = GIVEN_DATA - {"path_on_compute"}
 GIVEN_LITERAL: Final = frozenset({"value"})
 GIVEN_OUTPUT: Final = frozenset({"type", "mode", "name", "path", "version"})
+REQUEST_SETTINGS: Final = frozenset({"max_concurrent_requests_per_instance", "max_queue_wait_ms", "request_timeout_ms"})
+PROBE: Final = frozenset({"failure_threshold", "initial_delay", "period", "success_threshold", "timeout"})
+CODE_CONFIGURATION: Final = frozenset({"code", "scoring_script"})
 _MODELS: Final = frozenset({"custom_model", "mlflow_model", "triton_model"})
-DATA_TYPES: Final = _MODELS | {"mltable", "uri_file", "uri_folder"}
+# `path` is an older name of uri_folder, which only components have.
+DATA_TYPES: Final = _MODELS | {"mltable", "path", "uri_file", "uri_folder"}
 _GROUP: Final = "group"
 ENVIRONMENT: Final = frozenset(
     {
@@ -126,18 +130,56 @@ MAPPINGS: Final = frozenset(
 )
 
 
+# Text alone: the SDK refuses a number, a boolean and an empty value.
+TEXTS: Final = frozenset({"description", "display_name", "experiment_name", "name"})
+FLAGS: Final = frozenset({"app_insights_enabled", "continue_on_step_failure", "force_rerun", "is_deterministic"})
+DISTRIBUTIONS: Final = frozenset({"mpi", "pytorch", "ray", "tensorflow"})
+# How a job gets at data, and how it leaves them.
+_MODES_OF_INPUTS: Final = frozenset({"direct", "download", "eval_download", "eval_mount", "ro_mount"})
+_MODES_OF_OUTPUTS: Final = frozenset({"direct", "mount", "rw_mount", "upload"})
+# The SDK takes any other field here, and drops it without a word.
+_IGNORING: Final = frozenset({COMMAND_COMPONENT, PARALLEL_COMPONENT, PIPELINE_COMPONENT, PIPELINE_SETTINGS})
+# Their tags and properties are text; elsewhere the SDK turns numbers into text.
+_OF_JOBS: Final = _IGNORING | {PIPELINE, COMMAND_STEP, SWEEP_STEP, PIPELINE_STEP, PARALLEL_STEP}
+_LABELS: Final = frozenset({"properties", "tags"})
+_QUOTES: Final = "put it in quotes"
+
+
 def unknown_fields(document: Document, node: Node, known: frozenset[str], where: str) -> Iterator[Problem]:
-    """Yield a problem for every field of `node` that is not in `known`, or holds a value of another shape."""
+    """Yield a problem for every field of `node` that is not in `known`, or holds a value of another kind."""
     for name, child in node.entries.items():
         if name not in known | ANYWHERE:
             expected = ", ".join(sorted(known))
-            yield document.problem(child, f"unknown field `{name}` in {where}", f"known fields: {expected}")
+            rule = "ignored-field" if known in _IGNORING else AZURE
+            yield document.problem(child, f"unknown field `{name}` in {where}", f"known fields: {expected}", rule)
         elif name in SCALARS and isinstance(child.value, dict | list):
             yield document.problem(child, f"`{name}` of {where} is {child.shown}", "write one value")
+        elif name in TEXTS and child.text is None:
+            yield document.problem(child, f"`{name}` of {where} is {child.shown}, not text", _QUOTES)
         elif name in MAPPINGS and not isinstance(child.value, dict | None):
             yield document.problem(
                 child, f"`{name}` of {where} is not a mapping", "write `key: value` entries below it"
             )
+        elif name in _LABELS:
+            strict = known in (_OF_JOBS if name == "tags" else _OF_JOBS - _IGNORING)
+            yield from _wrong_labels(document, child, f"`{name}` of {where}", strict=strict)
+        elif name in FLAGS and not _is_flag(child):
+            yield document.problem(child, f"`{name}` of {where} is {child.shown}", "write true or false")
+        elif name == "distribution" and (kind := child.get("type")) and kind.text not in DISTRIBUTIONS | {None}:
+            listed = ", ".join(sorted(DISTRIBUTIONS))
+            yield document.problem(kind, f"`distribution` of {where} has the unknown type {kind.shown}", listed)
+
+
+def _is_flag(node: Node) -> bool:
+    return isinstance(node.value, bool) or (node.text or "").startswith("${{")
+
+
+def _wrong_labels(document: Document, node: Node, where: str, *, strict: bool) -> Iterator[Problem]:
+    if node.value is None:
+        yield document.problem(node, f"{where} are empty", "remove the line, or add an entry")
+    for key, child in node.entries.items() if strict else ():
+        if child.text is None and child.value is not None:
+            yield document.problem(child, f"`{key}` in {where} is {child.shown}, not text", _QUOTES)
 
 
 def of_declared_input(node: Node) -> frozenset[str]:
@@ -150,8 +192,26 @@ def of_declared_input(node: Node) -> frozenset[str]:
     return DECLARED_LITERAL if kind.text in LITERALS else DECLARED_DATA | DECLARED_LITERAL
 
 
+def _wrong_mode(document: Document, node: Node, modes: frozenset[str], where: str) -> Iterator[Problem]:
+    mode = node.get("mode")
+    if mode is not None and mode.text not in modes and not (mode.text or "").startswith("${{"):
+        yield document.problem(mode, f"{where} has the mode {mode.shown}", f"use one of {', '.join(sorted(modes))}")
+
+
+def check_given_output(document: Document, node: Node, where: str) -> Iterator[Problem]:
+    """Yield what is wrong with the fields of an output of a job or a step."""
+    yield from unknown_fields(document, node, GIVEN_OUTPUT, where)
+    yield from _wrong_mode(document, node, _MODES_OF_OUTPUTS, where)
+    version = node.get("version")
+    if version is not None and node.get("name") is None:
+        yield document.problem(version, f"{where} has a version and no name", "add the name of the asset")
+
+
 def check_given_input(document: Document, node: Node, where: str) -> Iterator[Problem]:
-    """Yield what is wrong with the fields of an input of a job or a step that is a mapping."""
+    """Yield what is wrong with an input of a job or a step: its fields if it is a mapping."""
+    if node.value is None or isinstance(node.value, list):
+        yield document.problem(node, f"{where} is {node.shown}", "write one value, or data with a `path`")
+        return
     kind = node.get("type")
     if kind is not None and kind.text == _GROUP:
         return
@@ -163,3 +223,4 @@ def check_given_input(document: Document, node: Node, where: str) -> Iterator[Pr
         return
     known = GIVEN_MODEL if kind is not None and kind.text in _MODELS else GIVEN_DATA
     yield from unknown_fields(document, node, known, where)
+    yield from _wrong_mode(document, node, _MODES_OF_INPUTS, where)

@@ -13,7 +13,7 @@ REGISTERED: Final = re.compile(
     r"azureml:[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+|@[A-Za-z0-9_-]+)|azureml://\S+|azureml:/subscriptions/\S+"
 )
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
-COMPONENT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,254}")
+COMPONENT_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,254}")
 # A cluster by its name, or one of the service's built-in kinds.
 COMPUTE: Final = re.compile(
     r"(azureml:)?[A-Za-z][A-Za-z0-9-]{0,30}[A-Za-z0-9]|(azureml:)?/subscriptions/\S+|\$\{\{\S+\}\}"
@@ -43,6 +43,7 @@ def local_path(text: str, folder: Path) -> Path | None:
     return Path(folder, text).resolve()
 
 
+_NUMBER: Final = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 SHOWN_CHARACTERS: Final = 40
 NAMES: Final = {"str": "a string", "bool": "a boolean", "int": "an integer", "float": "a number"}
 
@@ -66,11 +67,10 @@ def _fits(value: Scalar, wanted: str) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     match wanted:
         case "boolean":
-            return isinstance(value, bool)
-        case "integer":
-            return is_number and isinstance(value, int)
-        case "number":
-            return is_number
+            return isinstance(value, bool) or (isinstance(value, str) and value.lower() in ("true", "false"))
+        case "integer" | "number":
+            # Literals travel as text, and Azure takes 7.5 for an integer: the step decides.
+            return is_number or (isinstance(value, str) and _NUMBER.fullmatch(value) is not None)
         case _:
             # Literals are passed as text, so a number loses nothing as a string.
             return is_number or isinstance(value, str)
