@@ -205,8 +205,7 @@ def training_order(
     if isinstance(data, str):
         return Order(name, find_data(client, settings.data, data), False, commit, fresh), None
     file = data or default_data(project).file
-    columns = read_project_schema(project.root).columns
-    version, is_new = ensure_data(client, settings.data, file, columns=columns)
+    version, is_new = ensure_data(client, settings.data, file, columns=read_project_schema(project.root).columns)
     return Order(name, version, is_new, commit, fresh), file
 
 
