@@ -37,7 +37,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 STAGE = "prod"
 ROWS = 2_000
 PATIENCE_SECONDS = 120.0
-DRIFT_CODE, QUALITY_CODE, UNMEASURED_CODE = 10, 11, 14
+DRIFT_CODE, QUALITY_CODE, UNMEASURED_CODE = 10, 11, 13
 
 
 class Prod:

@@ -23,7 +23,7 @@ from model_package.measures import Measure
 from model_package.monitoring.findings import ColumnDrift
 from model_package.reports.pages import Fact, keep_page, page_environment
 
-EXIT_CODES: Final[dict[State, int]] = {"healthy": 0, "drift": 10, "quality": 11, "service": 12, "not measured": 14}
+EXIT_CODES: Final[dict[State, int]] = {"healthy": 0, "drift": 10, "quality": 11, "service": 12, "not measured": 13}
 UNTRUSTED: Final = "untrusted"
 _TONES: Final[dict[State, str]] = {"healthy": "good", "not measured": "unmeasured"}
 _COLUMNS: Final = ("", "rule", "now", "release", "difference", "threshold")
@@ -205,7 +205,7 @@ class MonitorResult(Result):
 
     @property
     def exit_code(self) -> int:
-        """0 for healthy, 10 for drift, 11 for data that cannot be trusted, 12 for the service, 14 for not measured."""
+        """0 for healthy, 10 for drift, 11 for data that cannot be trusted, 12 for the service, 13 for not measured."""
         return EXIT_CODES[self.monitored.verdict.state]
 
     @property
