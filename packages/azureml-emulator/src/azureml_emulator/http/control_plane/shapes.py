@@ -67,7 +67,6 @@ _OBJECTS = (
             "search_space",
             "services",
             "settings",
-            "task",
             "trial",
         )
     ),

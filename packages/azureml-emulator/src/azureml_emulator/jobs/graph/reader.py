@@ -57,7 +57,7 @@ from azureml_emulator.jobs.graph.checks import check_bindings, check_references,
 from azureml_emulator.jobs.graph.control_flow import ControlFlowReader
 from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, copy_command
 from azureml_emulator.jobs.graph.distribution import read_distribution
-from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
+from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings, read_task
 from azureml_emulator.jobs.sweeps.settings import read_sweep_step
 from azureml_emulator.kernel.errors import NotModelled
 from azureml_emulator.kernel.kinds import kind_of
@@ -340,7 +340,7 @@ def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) 
             arm_id(node.get("environment") or specification.get("environment")),
             distribution=read_distribution(node, where, specification),
         )
-    task = {**(specification.get("task") or {}), **(node.get("task") or {})}
+    task = read_task(node, specification, where)
     settings = read_settings(node, specification, where)
     return _StepTask(driver_command(task), arm_id(task.get("code")), arm_id(task.get("environment")), settings)
 
