@@ -187,6 +187,8 @@ def test_a_component_has_its_code_and_a_default_version(ml_client: Any, folder: 
     found = [ml_client.components.get(name.replace("-", "_"), version) for version in (None, "1.0.0")]
     assert [component.version for component in found] == ["1.1.0", "1.0.0"]
     assert found[0].code == found[1].code
+    # and who uses the default follows the label
+    assert [component.id.split("/")[-2:] for component in found] == [["labels", "default"], ["versions", "1.0.0"]]
 
 
 @pytest.fixture
@@ -254,8 +256,9 @@ def test_an_anonymous_component_is_known_by_its_content(ml_client: Any, componen
     second.name, second.version = "other", "2"
     # when both are sent as anonymous ones
     sent = [ml_client.components.create_or_update(each, is_anonymous=True) for each in (first, second)]
-    # then they are one
+    # then they are one, which is answered by the name that was sent
     assert sent[0].id == sent[1].id
+    assert [component.name for component in sent] == [first.name, "other"]
 
 
 @pytest.mark.parametrize(
