@@ -22,10 +22,13 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import pytest
+
 from azureml_emulator.testing import RunningEmulator, running_emulator
 
 # Where the outcomes go, a line of JSON per test.
 RESULTS: Final = "SDK_TESTS_RESULTS"
+# A file that keeps every exchange, to look at; by default they are dropped.
+RECORD: Final = "SDK_TESTS_RECORD"
 # Clusters that Microsoft's tests expect in their workspace.
 _COMPUTES: Final = (
     "gpu-cluster",
@@ -36,6 +39,9 @@ _COMPUTES: Final = (
     "adftest",
     "cpu-cluster-1",
 )
+_REGISTRIES: Final = ("testFeed", "sdk-test", "sdkv2-testFeed", "UnsecureTest-testFeed", "UnsecureTest-hello-world")
+_FEATURE_STORE: Final = "featurestore"
+_LOCATION: Final = "eastus2euap"
 _LONGEST_SLEEP_SECONDS: Final = 1.0
 _JOB: Final = re.compile(r"^(?P<id>/subscriptions/.*/jobs/[^/]+)$", re.IGNORECASE)
 _DEPLOYMENT: Final = re.compile(r"/onlineEndpoints/[^/]+/deployments/[^/]+$", re.IGNORECASE)
@@ -43,37 +49,11 @@ _ENDED: Final = {"Completed", "Failed"}
 _API_VERSION: Final = "2024-01-01-preview"
 
 
-class RecordedTestCase:
-    """The base class of the tests, without a recording."""
+class Replaced:
+    """Something of `devtools_testutils` with the members that the tests use."""
 
-    is_live = True
-
-    def create_random_name(self, prefix: str) -> str:
-        """A name that no other test has."""
-        return prefix + uuid.uuid4().hex[:8]
-
-    def get_resource_name(self, name: str) -> str:
-        """As above, by the older name."""
-        return self.create_random_name(name)
-
-
-class VariableRecorder:
-    """Keeps the names and hashes that a test makes up, which are the same for the whole test."""
-
-    def __init__(self) -> None:
-        self._variables: dict[str, str] = {}
-
-    def get_or_record(self, name: str, value: str) -> str:
-        """What was made up first."""
-        return self._variables.setdefault(name, value)
-
-
-class EnvironmentVariables(dict[str, str]):
-    """The variables that name the workspace of the tests."""
-
-    def sanitize_batch(self, names: dict[str, str]) -> dict[str, str]:
-        """Their values, which nothing needs to hide."""
-        return {name: os.environ.get(name, "") for name in names}
+    def __init__(self, **members: object) -> None:
+        vars(self).update(members)
 
 
 class Outcomes:
@@ -82,13 +62,32 @@ class Outcomes:
     def __init__(self) -> None:
         self._stack = ExitStack()
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sdk-tests-")))
-        self._record = Path(os.environ.get("SDK_TESTS_RECORD", folder / "exchanges.jsonl"))
+        self._record = Path(os.environ.get(RECORD, folder / "exchanges.jsonl"))
         self._record.touch()
         state = running_emulator(
-            folder / "state", background_start="lazy", computes=_COMPUTES, record=self._record, parallel_steps=2
+            folder / "state",
+            strict=True,
+            background_start="lazy",
+            computes=_COMPUTES,
+            location=_LOCATION,
+            record=self._record,
+            parallel_steps=2,
         )
         self.emulator: RunningEmulator = self._stack.enter_context(state)
         self._offset = 0
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the workspace and the registries of the tests: some make their own, which needs a strict emulator."""
+        variables = self.emulator.variables
+        group = (
+            f"/subscriptions/{variables['AZURE_SUBSCRIPTION_ID']}/resourceGroups/{variables['AZURE_RESOURCE_GROUP']}"
+        )
+        above = f"{group}/providers/Microsoft.MachineLearningServices"
+        self._ask("PUT", f"{above}/workspaces/{variables['AZUREML_WORKSPACE_NAME']}", {"location": _LOCATION})
+        self._ask("PUT", f"{above}/workspaces/{_FEATURE_STORE}", {"location": _LOCATION, "kind": "FeatureStore"})
+        for registry in _REGISTRIES:
+            self._ask("PUT", f"{above}/registries/{registry}", {"location": _LOCATION, "properties": {}})
 
     def __enter__(self) -> Self:
         return self
@@ -113,13 +112,17 @@ class Outcomes:
         return served or any(self._status(job) in _ENDED for job in jobs if job)
 
     def _status(self, job: str) -> str | None:
+        return _property(self._ask("GET", job), "status")
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        """What the emulator answers."""
         address = urlsplit(self.emulator.base_url)
         connection = http.client.HTTPSConnection(address.netloc, context=self.emulator.trust())
         try:
-            headers = {"Authorization": f"Bearer {self.emulator.token()}"}
-            connection.request("GET", f"{job}?api-version={_API_VERSION}", headers=headers)
-            answer = connection.getresponse()
-            return _property(json.loads(answer.read()), "status") if answer.status == http.client.OK else None
+            headers = {"Authorization": f"Bearer {self.emulator.token()}", "Content-Type": "application/json"}
+            sent = None if body is None else json.dumps(body)
+            connection.request(method, f"{path}?api-version={_API_VERSION}", sent, headers)
+            return json.loads(connection.getresponse().read() or "null")
         finally:
             connection.close()
 
@@ -148,7 +151,7 @@ def pytest_load_initial_conftests() -> None:
         ML_SUBSCRIPTION_ID=variables["AZURE_SUBSCRIPTION_ID"],
         ML_RESOURCE_GROUP=variables["AZURE_RESOURCE_GROUP"],
         ML_WORKSPACE_NAME=variables["AZUREML_WORKSPACE_NAME"],
-        ML_FEATURE_STORE_NAME="featurestore",
+        ML_FEATURE_STORE_NAME=_FEATURE_STORE,
         ML_TEST_STORAGE_ACCOUNT_NAME="teststorageaccount",
         ML_TEST_STORAGE_ACCOUNT_PRIMARY_KEY="a2V5",
         ML_TEST_STORAGE_ACCOUNT_SECONDARY_KEY="a2V5",
@@ -208,17 +211,22 @@ def _replace_recording() -> None:
         return True
 
     package = types.ModuleType("devtools_testutils")
-    package.__path__ = []
+    vars(package)["__path__"] = []
     settings = (
         "add_body_key_sanitizer add_general_regex_sanitizer add_general_string_sanitizer add_remove_header_sanitizer "
         "remove_batch_sanitizers set_bodiless_matcher set_custom_default_matcher add_uri_regex_sanitizer"
     )
     vars(package).update(dict.fromkeys(settings.split(), nothing))
-    vars(package).update(AzureRecordedTestCase=RecordedTestCase, is_live=live, is_live_and_not_recording=live)
-    _module("devtools_testutils.fake_credentials", SANITIZED="Sanitized", FakeTokenCredential=RecordedTestCase)
+    case = type("AzureRecordedTestCase", (), {"is_live": True, "create_random_name": _random_name})
+    vars(package).update(AzureRecordedTestCase=case, is_live=live, is_live_and_not_recording=live)
+    _module("devtools_testutils.fake_credentials", SANITIZED="Sanitized", FakeTokenCredential=object)
     _module("devtools_testutils.helpers", is_live=live, is_live_and_not_recording=live)
-    _module("devtools_testutils.proxy_fixtures", VariableRecorder=VariableRecorder)
+    _module("devtools_testutils.proxy_fixtures", VariableRecorder=Replaced)
     sys.modules["devtools_testutils"] = package
+
+
+def _random_name(_: object, prefix: str) -> str:
+    return prefix + uuid.uuid4().hex[:8]
 
 
 def _module(name: str, **members: object) -> None:
@@ -243,12 +251,13 @@ def recorded_test() -> None:
 
 
 @pytest.fixture
-def environment_variables() -> EnvironmentVariables:
-    """The variables that name the workspace."""
-    return EnvironmentVariables()
+def environment_variables() -> Replaced:
+    """The variables that name the workspace, which nothing needs to hide."""
+    return Replaced(sanitize_batch=lambda names: {name: os.environ.get(name, "") for name in names}, get=os.environ.get)
 
 
 @pytest.fixture
-def variable_recorder() -> VariableRecorder:
-    """What keeps made-up names."""
-    return VariableRecorder()
+def variable_recorder() -> Replaced:
+    """What keeps the names that a test makes up, which are the same for the whole test."""
+    made_up: dict[str, str] = {}
+    return Replaced(get_or_record=made_up.setdefault)

@@ -1,7 +1,8 @@
 """Plays the SDK's own end-to-end tests against an emulator, one file after the other, and prints a table per file.
 
     git clone --depth 1 --branch azure-ai-ml_1.35.2 https://github.com/Azure/azure-sdk-for-python
-    uv run --with pytest-mock python benchmarks/sdk_tests.py --sdk azure-sdk-for-python/sdk/ml/azure-ai-ml
+    uv run --with pytest-mock --with mock --with azure-mgmt-msi --with mldesigner --directory benchmarks \
+        python -m sdk_tests --sdk …/azure-sdk-for-python/sdk/ml/azure-ai-ml
 
 The branch is the version of azure-ai-ml that is installed here. A name after the options is a part of the path of the
 files to play. `--results` keeps a line of JSON per test, and files that are in it already are not played again; without
@@ -22,9 +23,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from harness.sdk_plugin import RESULTS
+from sdk_tests.plugin import RESULTS
 
-BENCHMARKS: Final = Path(__file__).resolve().parent
+BENCHMARKS: Final = Path(__file__).resolve().parent.parent
 TEST_SECONDS: Final = 120
 FILE_SECONDS: Final = 1800
 COLUMNS: Final = ("ran", "stored", "failed", "hung", "no file", "skipped", "not loaded")
@@ -65,19 +66,28 @@ def play(sdk: Path, only: Sequence[str], results: Path, folder: Path) -> None:
 def play_file(sdk: Path, file: str, results: Path, settings: Path) -> None:
     """Play one file in a process of its own, with an emulator of its own."""
     paths = os.pathsep.join([str(BENCHMARKS), str(sdk / "tests"), os.environ.get("PYTHONPATH", "")])
-    plugins = [f"-p{name}" for name in ("harness.sdk_plugin", "no:cacheprovider", "no:prefork", "no:xdist")]
+    plugins = [f"-p{name}" for name in ("sdk_tests.plugin", "no:cacheprovider", "no:prefork", "no:xdist")]
     limits = [f"--timeout={TEST_SECONDS}", f"--rootdir={sdk}", "-c", str(settings)]
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-Wignore", *limits, *plugins, file]
     environment = {**os.environ, "PYTHONPATH": paths, RESULTS: str(results)}
+    with tempfile.TemporaryDirectory() as folder:
+        # The SDK remembers in it which components a workspace has, which another emulator's has not.
+        environment["TMPDIR"] = folder
+        output = _output(command, sdk, environment)
+    if output is not None and not any(each["file"] == file for each in read(results)):
+        with results.open("a") as stream:
+            stream.write(json.dumps({"test": file, "outcome": "not loaded", "reason": output[-500:]}) + "\n")
+
+
+def _output(command: Sequence[str], sdk: Path, environment: dict[str, str]) -> str | None:
+    """What a run of pytest printed; None when it took too long."""
     try:
         done = subprocess.run(
             command, cwd=sdk, env=environment, timeout=FILE_SECONDS, stdout=subprocess.PIPE, text=True, check=False
         )
     except subprocess.TimeoutExpired:
-        return
-    if not any(each["file"] == file for each in read(results)):
-        with results.open("a") as stream:
-            stream.write(json.dumps({"test": file, "outcome": "not loaded", "reason": done.stdout[-500:]}) + "\n")
+        return None
+    return done.stdout
 
 
 def read(results: Path) -> list[dict[str, Any]]:
