@@ -154,6 +154,25 @@ def test_without_sail_the_step_says_what_to_install(
     assert "pip install pysail 'pyspark-client>=4.2,<5'" in message
 
 
+def test_delta_tables_and_partitions_without_rows(spark: Callable[..., str], submitter: Any) -> None:
+    # given four partitions, three of which have no rows when the function gets them
+    entry = SESSION + (
+        "import sys\n"
+        "def same(batches):\n    yield from batches\n"
+        "rows = spark.range(0, 8, 1, 4).where('id = 7').mapInArrow(same, 'id long')\n"
+        "rows.write.format('delta').save(sys.argv[1])\n"
+        "rows.write.format('delta').mode('append').save(sys.argv[1])\n"
+        "table = spark.read.format('delta')\n"
+        "print('rows', table.load(sys.argv[1]).count(), table.option('versionAsOf', 0).load(sys.argv[1]).count())\n"
+    )
+    out = {"jobOutputType": "uri_folder", "mode": "Direct"}
+
+    name = spark(entry, outputs={"table": out}, args="${{outputs.table}}")
+
+    assert submitter.wait(name)["status"] == "Completed", submitter.log(name)
+    assert "rows 2 1" in submitter.log(name)
+
+
 def test_files_that_the_code_does_not_have_are_named(spark: Callable[..., str], submitter: Any) -> None:
     name = spark(SESSION, pyFiles=["lib.zip"])
 
