@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from typed_columns import TypedColumn, typed_columns
+from typed_columns import TypedColumn, column_facts, fitting_task, typed_columns
 
 from model_package.documents import write_json
 from model_package.errors import SchemaError
@@ -143,7 +143,12 @@ def value_problems(texts: pl.DataFrame, columns: dict[str, TypedColumn], schema:
 
     Values of a wrong type are null by now: only values without text count as missing.
     """
-    wrong = [(name, rule, mask) for name, each in columns.items() for rule, mask in each.broken]
+    broken = sum(int(mask.sum()) for _, mask in columns[schema.target].broken)
+    outcomes = texts.group_by(pl.col(schema.target).alias("text")).agg(rows=pl.len())
+    hints = {schema.target: fitting_task(outcomes, broken, schema)} if broken else {}
+    wrong = [
+        (name, f"{rule}{hints.get(name, '')}", mask) for name, each in columns.items() for rule, mask in each.broken
+    ]
     wrong += [(name, "is missing", texts[name].is_null()) for name, each in columns.items() if not each.nullable]
     if schema.identifier:
         identifiers = columns[schema.identifier].values
@@ -215,7 +220,7 @@ def build_report(file: Path, schema: Schema) -> tuple[dict[str, Any], pl.DataFra
         return report | {"problems": [asdict(problem) for problem in wrong]}, None
     report["rows"] = texts.height
     texts = texts.with_columns(pl.all().replace("", None))
-    columns = typed_columns(texts, schema)
+    columns = typed_columns(texts, schema, column_facts(texts, schema))
     rows = pl.DataFrame([each.values for each in columns.values()])
     problems = value_problems(texts, columns, schema)
     report |= {
