@@ -1,7 +1,6 @@
 """Batch scoring with Spark: the component on the local workspace gives the answers of score_batch, and its refusals."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ import pytest
 from every_kind import ROWS, write_package
 from file_scoring import Model, score_file
 from polars.testing import assert_frame_equal
+from spark_jobs import run_pipeline
 
-from azureml_emulator.testing import running_emulator
 from model_package.package import package_digest
 
 pytest.importorskip("pysail", reason="Spark steps need the emulator's extra: uv sync --group spark")
@@ -53,7 +52,7 @@ def rows_of_every_kind(count: int) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `data`, `model` and, under `got`, what the component made of them."""
     folder = tmp_path_factory.mktemp("spark")
     package = write_package(folder / "model" / "model_package")
@@ -67,18 +66,8 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     few.write_csv(folder / "data" / "rows.csv")
     component = ROOT / "components" / "score_batch_spark" / "component.yml"
     (folder / "pipeline.yml").write_text(PIPELINE.format(component=component, digest=package_digest(package)))
-    with running_emulator(folder / "state", background_start="lazy") as running, pytest.MonkeyPatch.context() as patch:
-        for name, value in running.variables.items():
-            patch.setenv(name, value)
-        from azure.ai.ml import MLClient, load_job
-        from azure.identity import DefaultAzureCredential
-
-        names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME")
-        client = MLClient(DefaultAzureCredential(), *(running.variables[name] for name in names))
-        job = client.jobs.create_or_update(load_job(folder / "pipeline.yml"))
-        client.jobs.stream(job.name)
-        client.jobs.download(job.name, download_path=folder / "got", all=True)
-        yield folder
+    run_pipeline(folder / "pipeline.yml", folder)
+    return folder
 
 
 def predictions(folder: Path, name: str) -> pl.DataFrame:
