@@ -13,8 +13,9 @@ from typing import Any
 import polars as pl
 from validate_data import ROWS_FILE, summary, warnings, write_report
 
+from model_package.documents import write_json
 from model_package.package import write_schema
-from model_package.provenance import write_lineage
+from model_package.provenance import LINEAGE_FILE, extended_lineage
 from model_package.schema import Schema
 from model_package.schema_file import read_schema_file
 from model_package.steps.tracking import record
@@ -62,7 +63,8 @@ def main() -> int:
     arguments.validated_data.mkdir(parents=True, exist_ok=True)
     rows.write_parquet(arguments.validated_data / ROWS_FILE)
     write_schema(arguments.validated_data, schema)
-    write_lineage(arguments.validated_data, None, __file__)
+    lineage = found["lineage"] | extended_lineage(None, __file__)
+    write_json(arguments.validated_data / LINEAGE_FILE, lineage)
     return 0
 
 

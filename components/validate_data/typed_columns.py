@@ -87,13 +87,21 @@ def typed_columns(texts: pl.DataFrame, schema: Schema, facts: ColumnFacts) -> di
     """
     found = {}
     if schema.identifier:
-        found[schema.identifier] = _identifier(texts[schema.identifier], facts)
+        found[schema.identifier] = typed_identifier(texts[schema.identifier], facts)
     if schema.time and schema.time not in schema.names:
         found[schema.time] = _time(texts, schema.time, facts)
     if schema.group and schema.group not in schema.names:
-        found[schema.group] = _identifier(texts[schema.group], facts)
+        found[schema.group] = typed_identifier(texts[schema.group], facts)
     found |= {feature.name: _feature(texts, feature) for feature in schema.features}
     return found | {schema.target: _target(texts, schema, facts)}
+
+
+def typed_identifier(text: pl.Series, facts: ColumnFacts) -> TypedColumn:
+    """Return ids as numbers where most of them are numbers, else as texts."""
+    if text.name not in facts.numbers:
+        return TypedColumn(text)
+    values = _numbers(pl.DataFrame([text]), text.name, INTEGER)
+    return TypedColumn(values, tuple(_unread(text, values, INTEGER)))
 
 
 def _feature(texts: pl.DataFrame, feature: Feature) -> TypedColumn:
@@ -114,14 +122,6 @@ def _feature(texts: pl.DataFrame, feature: Feature) -> TypedColumn:
         values, rule = text, f"must be one of {listed(feature.labels)}"
     broken = ((rule, unread),) if unread.any() else ()
     return TypedColumn(values.alias(feature.name), broken, feature.nullable)
-
-
-def _identifier(text: pl.Series, facts: ColumnFacts) -> TypedColumn:
-    """Return ids as numbers where most of them are numbers, else as texts."""
-    if text.name not in facts.numbers:
-        return TypedColumn(text)
-    values = _numbers(pl.DataFrame([text]), text.name, INTEGER)
-    return TypedColumn(values, tuple(_unread(text, values, INTEGER)))
 
 
 def _time(texts: pl.DataFrame, name: str, facts: ColumnFacts) -> TypedColumn:

@@ -36,7 +36,8 @@ TYPES = {"number": FloatType(), "outcome": ByteType(), "text": StringType()}
 ARROW_TYPES = {"number": pa.float32(), "outcome": pa.int8(), "text": pa.string()}
 
 EXAMPLE = (
-    "example: python score_spark.py --data rows/ --model package/ --predictions out/predictions --outcomes out/outcomes"
+    "example: python score_batch_spark.py --data rows/ --model package/ "
+    "--predictions out/predictions --outcomes out/outcomes"
 )
 Files = dict[str, bytes]
 

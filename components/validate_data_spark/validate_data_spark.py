@@ -18,8 +18,9 @@ import polars as pl
 import pyarrow as pa
 from column_problems import SAMPLE_ROWS, Problem, header_problems, value_problems
 from pyspark.sql import DataFrame, SparkSession, functions
-from typed_columns import ColumnFacts, fitting_task, merged_facts, typed_columns, unread_numbers
+from typed_columns import ColumnFacts, fitting_task, merged_facts, typed_columns, typed_identifier, unread_numbers
 
+from model_package.provenance import extended_lineage
 from model_package.schema import Schema
 from model_package.schema_file import SCHEMA_YML, read_schema_file
 
@@ -28,7 +29,13 @@ MAX_OUTCOMES = 100_000
 _SPARK_TYPES = {pl.Int64: "bigint", pl.Float64: "double", pl.Boolean: "boolean", pl.String: "string"}
 _MOMENT = "timestamp_ntz"
 
-EXAMPLE = "example: python validate_spark.py --data sample.csv --schema schema.yml --rows out/rows --report out/report"
+EXAMPLE = (
+    "example: python validate_data_spark.py --data sample.csv --schema schema.yml --rows out/rows --report out/report"
+)
+
+
+class NoRowsError(Exception):
+    """The table has no rows."""
 
 
 def read_schema(spark: SparkSession, address: str) -> Schema:
@@ -51,8 +58,11 @@ def header_of(spark: SparkSession, data: str) -> list[str]:
     return [cell or "" for cell in first] if first else []
 
 
-def facts_of(texts: DataFrame, schema: Schema) -> tuple[ColumnFacts, pl.DataFrame]:
-    """Return what only whole columns tell, and the different targets with their rows."""
+def facts_of(texts: DataFrame, schema: Schema) -> tuple[ColumnFacts, pl.DataFrame, int]:
+    """Return what only whole columns tell, the different targets with their rows, and the number of all rows.
+
+    Raises NoRowsError for a table without rows.
+    """
 
     def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -61,10 +71,12 @@ def facts_of(texts: DataFrame, schema: Schema) -> tuple[ColumnFacts, pl.DataFram
                 yield pa.RecordBatch.from_pydict({"counted": [json.dumps(counted)]})
 
     counted = [json.loads(row.counted) for row in texts.mapInArrow(count, "counted string").collect()]
+    if not counted:
+        raise NoRowsError
     grouped = texts.groupBy(functions.col(schema.target).alias("text")).agg(functions.count("*").alias("rows"))
     rows = [(row.text or None, row.rows) for row in grouped.limit(MAX_OUTCOMES).collect()]
     outcomes = pl.DataFrame(rows, schema={"text": pl.String, "rows": pl.Int64}, orient="row")
-    return merged_facts(counted, outcomes, schema), outcomes
+    return merged_facts(counted, outcomes, schema), outcomes, sum(part[""] for part in counted)
 
 
 def problems_of(texts: DataFrame, schema: Schema, facts: ColumnFacts, outcomes: pl.DataFrame) -> list[Problem]:
@@ -96,13 +108,20 @@ def problems_of(texts: DataFrame, schema: Schema, facts: ColumnFacts, outcomes: 
     ]
 
 
-def repeated_ids(rows: DataFrame, schema: Schema) -> list[Problem]:
+def repeated_ids(texts: DataFrame, schema: Schema, facts: ColumnFacts) -> list[Problem]:
     """Find ids that more than one row has."""
     if not schema.identifier:
         return []
-    name = functions.col(schema.identifier)
-    repeated = rows.where(name.isNotNull()).groupBy(name.alias("id")).agg(functions.count("*").alias("rows"))
-    repeated = repeated.where("rows > 1")
+
+    def convert(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if batch.num_rows:
+                values = typed_identifier(as_texts(batch)[schema.identifier], facts).values
+                yield from as_arrow(pl.DataFrame([values.drop_nulls().alias("id")]))
+
+    kind = "bigint" if schema.identifier in facts.numbers else "string"
+    ids = texts.select(schema.identifier).mapInArrow(convert, f"id {kind}")
+    repeated = ids.groupBy("id").agg(functions.count("*").alias("rows")).where("rows > 1")
     total = repeated.agg(functions.sum("rows").alias("rows")).first()
     if total is None or not total.rows:
         return []
@@ -147,14 +166,13 @@ def build_report(spark: SparkSession, data: str, schema: Schema) -> tuple[dict[s
     if wrong:
         return report | {"problems": [asdict(problem) for problem in wrong]}, None
     texts = read_texts(spark, data).select(*schema.columns)
-    report["rows"] = texts.count()
-    if not report["rows"]:
+    try:
+        facts, outcomes, count = facts_of(texts, schema)
+    except NoRowsError:
         return report | {"problems": [asdict(Problem("file", "it has a header but no rows", 1, []))]}, None
-    facts, outcomes = facts_of(texts, schema)
-    rows = typed_rows(texts, schema, facts)
-    problems = problems_of(texts, schema, facts, outcomes) + repeated_ids(rows, schema)
-    report |= {"valid": not problems, "problems": [asdict(problem) for problem in problems]}
-    return report, None if problems else rows
+    problems = problems_of(texts, schema, facts, outcomes) + repeated_ids(texts, schema, facts)
+    report |= {"rows": count, "valid": not problems}
+    return report | {"problems": list(map(asdict, problems))}, None if problems else typed_rows(texts, schema, facts)
 
 
 def main() -> int:
@@ -167,6 +185,7 @@ def main() -> int:
     arguments = parser.parse_args()
     spark = SparkSession.builder.appName("validate").getOrCreate()
     report, rows = build_report(spark, arguments.data, read_schema(spark, arguments.schema))
+    report["lineage"] = extended_lineage(None, __file__)
     spark.createDataFrame([(json.dumps(report),)], "value string").coalesce(1).write.text(arguments.report)
     if rows is None:
         print(f"{arguments.data} is rejected; correct the data and run again:", file=sys.stderr)
