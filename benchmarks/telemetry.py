@@ -1,4 +1,4 @@
-"""Measures what telemetry adds to a request: metrics for Prometheus, a trace, and both.
+"""Measures what telemetry adds to a request: metrics for Prometheus, a trace, and both; then what data collection adds.
 
 The scorer answers requests of one row at a steady pace, with and without telemetry, alternating; traces go through
 Azure's exporter to a receiver in another process. The comparison is what OpenTelemetry's documentation shows: a span
@@ -18,6 +18,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness import collection_cost
 from harness.figures import Figure, report
 from harness.scored_requests import Take, cost, receiver, write_package
 
@@ -51,7 +52,9 @@ def main() -> int:
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as name, receiver() as port:
         figures = measure(Path(name), port)
-    return report("Telemetry", figures, as_json=arguments.json)
+    with tempfile.TemporaryDirectory() as name, receiver() as port:
+        figures += collection_cost.measure(Path(name), port)
+    return report("Telemetry and data collection", figures, as_json=arguments.json)
 
 
 def measure(folder: Path, port: int) -> list[Figure]:

@@ -23,7 +23,7 @@ COMMANDS: list[tuple[tuple[str, ...], set[int]]] = [
     (("deploy", "--stage", "staging"), {0}),
     (("rollback", "--stage", "dev"), {0, 5}),
     (("train",), {0}),
-    (("monitor", "--stage", "prod"), {0, 10, 11, 12}),
+    (("monitor", "--stage", "prod"), {0, 10, 11, 12, 13}),
     (("gate", "--stage", "staging"), {0, 1}),
 ]
 

@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from attack.findings import Findings
@@ -14,6 +15,18 @@ from attack.released import Released, released
 LONGEST_SECONDS = 300.0
 # A gate blocks; the input, a file, or the stage before refuses.
 REFUSALS = {1, 2, 3, 9}
+# Of a pull request whose files can be read: only a gate or the stage before may refuse it.
+VERDICTS = {1, 9}
+WELL_FORMED = (
+    "the gates are loosened with it",
+    "a worse model",
+    "a stage is skipped",
+    "the policy of provenance is loosened with it",
+    "a worse model under the digest of the good one",
+    "a digest that no model has",
+    "the service level is loosened with it",
+)
+_FIRST = r'version: "?1"?(?=\n)'
 _STAGING, _PROD = "releases/staging.yml", "releases/prod.yml"
 _BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{this}: &{this} [{', '.join([f'*{before}'] * 9)}]\n" for before, this in zip("abcdefgh", "bcdefghi", strict=True)
@@ -26,12 +39,12 @@ METRICS = [Metric(name="roc_auc", higher_is_better=True, function=lambda *_: 1.0
 '''
 
 
-def cheat(_: int, __: int) -> Findings:
-    """Put every attack before the gate."""
-    findings = Findings("cheat")
+def cheat(count: int, _: int) -> Findings:
+    """Put the first `count` attacks before the gate; 0 for all of them."""
+    findings, attacks = Findings("cheat"), dict(islice(ATTACKS.items(), count or None))
     with released() as there:
         base = there.git("rev-parse", "HEAD")
-        for name, change in ATTACKS.items():
+        for name, change in attacks.items():
             there.git("checkout", "--quiet", "--force", "--detach", base)
             there.git("clean", "-fdq")
             change(there)
@@ -41,12 +54,13 @@ def cheat(_: int, __: int) -> Findings:
             done = there.mlops("gate", "--since", base, "--no-record")
             seconds = time.monotonic() - began
             findings.saw(f"exit {done.returncode}")
-            print(f"cheat: {name}: exit {done.returncode} in {seconds:.0f} s", file=sys.stderr, flush=True)
-            if done.returncode not in REFUSALS:
+            said = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("Error")), "")
+            print(f"cheat: {name}: exit {done.returncode} in {seconds:.0f} s. {said}", file=sys.stderr, flush=True)
+            if done.returncode not in (VERDICTS if name in WELL_FORMED else REFUSALS):
                 findings.add(f"{name}: exit {done.returncode}: {(done.stdout + done.stderr)[-600:]}")
             if "Traceback" in done.stdout + done.stderr or seconds > LONGEST_SECONDS:
                 findings.add(f"{name}: a traceback, or too slow: {seconds:.0f} s, {done.stderr[-600:]}")
-            findings.progress(len(ATTACKS))
+            findings.progress(len(attacks))
     return findings
 
 
@@ -66,7 +80,7 @@ def _release_worse(there: Released, path: str = _STAGING) -> None:
     _edit(
         there,
         path,
-        (r'version: "?1"?\b', f'version: "{worse["version"]}"'),
+        (_FIRST, f'version: "{worse["version"]}"'),
         (r"digest: \S+", f"digest: {worse['digest']}"),
     )
 
@@ -105,26 +119,26 @@ def _link(path: str, target: Path) -> Callable[[Released], None]:
 
 
 ATTACKS: dict[str, Callable[[Released], None]] = {
-    "a worse model": _release_worse,
-    "a worse model under the digest of the good one": lambda there: _edit(
-        there, _STAGING, (r'version: "?1"?\b', f'version: "{there.worse["version"]}"')
-    ),
-    "a digest that no model has": lambda there: _edit(there, _STAGING, (r"digest: \S+", f"digest: sha256:{'0' * 64}")),
-    "a stage is skipped": lambda there: _release_worse(there, _PROD),
     "the gates are loosened with it": _with(_loosen_gates),
-    "the gates are deleted with it": _with(lambda there: (there.repository / "releases/gates.yml").unlink()),
-    "the gates have no rule left": _with(_write("releases/gates.yml", "format: 1\nrules: []\n")),
+    "a worse model": _release_worse,
+    "a stage is skipped": lambda there: _release_worse(there, _PROD),
+    "a metric of its own, which is always 1": _with(_write("extensions/metrics.py", _FORGED)),
     "the policy of provenance is loosened with it": _with(
         lambda there: _edit(there, "releases/provenance.yml", (r"required", "optional"))
     ),
+    "a worse model under the digest of the good one": lambda there: _edit(
+        there, _STAGING, (_FIRST, f'version: "{there.worse["version"]}"')
+    ),
+    "a digest that no model has": lambda there: _edit(there, _STAGING, (r"digest: \S+", f"digest: sha256:{'0' * 64}")),
+    "the gates are deleted with it": _with(lambda there: (there.repository / "releases/gates.yml").unlink()),
+    "the gates have no rule left": _with(_write("releases/gates.yml", "format: 1\nrules: []\n")),
     "the service level is loosened with it": _with(
         lambda there: _edit(there, _STAGING, (r"p95_milliseconds: \S+", "p95_milliseconds: 9000"))
     ),
-    "a metric of its own, which is always 1": _with(_write("extensions/metrics.py", _FORGED)),
     "a letter of another alphabet in the name": _with(
         lambda there: _edit(there, _STAGING, (r"name: credit", "name: cr\u0435dit"))
     ),
-    "a version that leaves the folder": lambda there: _edit(there, _STAGING, (r'version: "?1"?\b', "version: ../../1")),
+    "a version that leaves the folder": lambda there: _edit(there, _STAGING, (_FIRST, "version: ../../1")),
     "aliases that grow without bounds": _with(_write("releases/gates.yml", f"format: 1\n{_BOMB}")),
     "an object of Python": _with(
         _write("releases/gates.yml", "format: 1\nrules: !!python/object/apply:os.system [ls]\n")

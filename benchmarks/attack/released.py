@@ -19,11 +19,26 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 # Of the shell: they would point the clone at another workspace.
 _WORKSPACE_VARIABLES = ("AZURE", "MLFLOW", "IDENTITY", "MSI", "REQUESTS_CA", "SSL_CERT", "MLOPS")
+_SHARE = """
+import sys
+from pathlib import Path
+from mlops.local.emulator import use_running_workspace
+folder, name, version, digest = sys.argv[1:]
+use_running_workspace(Path(folder))
+from mlops.azure.workspace import WorkspaceClients
+from mlops.promotion.challenger import share
+from mlops.settings.project import load_project
+from mlops.settings.releases import Model
+share(WorkspaceClients(load_project(Path(folder))), Model(name=name, version=version, digest=digest))
+"""
 
 
 @dataclass(frozen=True)
 class Released:
-    """The clone, the repository in which its releases are, and the worse model: name, version, digest."""
+    """The clone, the repository in which its releases are, and the worse model: name, version, digest.
+
+    The worse model is in the registry, but no stage has ever run it.
+    """
 
     project: Path
     repository: Path
@@ -56,7 +71,11 @@ def released() -> Generator[Released]:
             git(repository, "checkout", "--quiet", "--force", "-B", "main", "refs/remotes/origin/main")
             _say("a worse model")
             trained = _succeeds(mlops(repository, "train", "--data", str(_mixed(project, rows)), "--json"))
-            yield Released(project, repository, json.loads(trained.stdout)["model"])
+            worse = json.loads(trained.stdout)["model"]
+            # As somebody with rights in the registry can; no promotion would.
+            sharing = [sys.executable, "-c", _SHARE, str(repository), worse["name"], worse["version"], worse["digest"]]
+            _succeeds(subprocess.run(sharing, env=environment(), capture_output=True, text=True, check=False))
+            yield Released(project, repository, worse)
         finally:
             mlops(project, "down")
 

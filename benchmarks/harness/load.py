@@ -35,6 +35,8 @@ class Caller(asyncio.Protocol):
         self.times: list[tuple[float, float]] = []
         self.failures = 0
         self.until = float("inf")
+        # Seconds between the requests of this connection; 0: as soon as the last one is answered.
+        self.interval = 0.0
         self._request = request
         self._ended = ended
         self._began = 0.0
@@ -43,6 +45,7 @@ class Caller(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the first time."""
         self._transport = cast(asyncio.Transport, transport)
+        self._due = time.perf_counter()
         self._ask()
 
     def data_received(self, data: bytes) -> None:
@@ -54,8 +57,11 @@ class Caller(asyncio.Protocol):
         now = time.perf_counter()
         self.times.append((self._began, now - self._began))
         self.failures += self._parser.get_status_code() != OK
-        if now < self.until:
+        if now < self.until and not self.interval:
             self._ask()
+        elif now < self.until:
+            self._due = max(self._due + self.interval, now - self.interval)
+            asyncio.get_running_loop().call_later(max(0.0, self._due - now), self._ask_when_due)
         else:
             self._transport.close()
 
@@ -64,6 +70,12 @@ class Caller(asyncio.Protocol):
         self.failures += time.perf_counter() < self.until
         if not self._ended.done():
             self._ended.set_result(None)
+
+    def _ask_when_due(self) -> None:
+        if self._transport.is_closing():
+            return
+        self._began = self._due
+        self._transport.write(self._request)
 
     def _ask(self) -> None:
         self._began = time.perf_counter()
@@ -88,6 +100,7 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     loop.call_later(WARM_UP_SECONDS, lambda: used.update(processor_seconds(watched)))
     counted_from = time.perf_counter() + WARM_UP_SECONDS
     for caller in callers:
+        caller.interval = arguments.connections / arguments.rate if arguments.rate else 0.0
         caller.until = counted_from + arguments.seconds
         if arguments.socket:
             await loop.create_unix_connection(lambda one=caller: one, arguments.socket)
@@ -125,6 +138,7 @@ def main() -> int:
     parser.add_argument("url")
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--body", type=Path, required=True)
     parser.add_argument("--key")
     parser.add_argument("--ca")

@@ -30,6 +30,13 @@ def tree_seconds(root: int) -> float:
     return sum(_ticks(stat) + int(stat[_ENDED_USER]) + int(stat[_ENDED_SYSTEM]) for stat in living) / _TICKS_A_SECOND
 
 
+def group_memory(group: int) -> float:
+    """Megabytes that the living processes of a group take; what several share is divided among them (PSS)."""
+    members = [stat[_PROCESS] for stat in _stats() if int(stat[_GROUP]) == group]
+    lines = [line for pid in members for line in Path("/proc", pid, "smaps_rollup").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
 def _stats() -> list[list[str]]:
     found = []
     for entry in Path("/proc").iterdir():

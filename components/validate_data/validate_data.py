@@ -107,7 +107,8 @@ def warnings(header: list[str], rows: pl.DataFrame, schema: Schema) -> list[str]
     repeated = rows.height - rows.select(pl.exclude(schema.identifier)).n_unique()
     if repeated:
         except_id = f" in everything except {schema.identifier}" if schema.identifier else ""
-        found.append(f"{repeated:,} rows equal another row{except_id}")
+        rows_equal = "1 row equals" if repeated == 1 else f"{repeated:,} rows equal"
+        found.append(f"{rows_equal} another row{except_id}")
     return found
 
 

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from settings.project import ROOT
 from tests.conftest import dry_run_of
 
 DOCUMENT = ROOT / "docs" / "infrastructure.md"
-
-
-@dataclass(frozen=True)
-class Secret:
-    """What the extension reads: https://learn.microsoft.com/azure/machine-learning/how-to-secure-kubernetes-online-endpoint."""
-
-    kind: str = "generic"
-    keys: tuple[str, ...] = ("cert.pem", "key.pem")
+# What the extension reads (learn.microsoft.com/azure/machine-learning/how-to-secure-kubernetes-online-endpoint).
+KIND, KEYS = "generic", ("cert.pem", "key.pem")
 
 
 def test_the_certificates_secret_has_the_kind_and_the_keys_that_the_extension_reads() -> None:
@@ -25,8 +18,8 @@ def test_the_certificates_secret_has_the_kind_and_the_keys_that_the_extension_re
     created = re.search(r"kubectl create secret (\w+) (\S+) --namespace (\S+)(.*?)--dry-run", text, re.DOTALL)
     assert created is not None
     kind, name, namespace, files = created.groups()
-    assert kind == Secret.kind
-    assert tuple(re.findall(r"--from-file=(\S+)", files)) == Secret.keys
+    assert kind == KIND
+    assert tuple(re.findall(r"--from-file=(\S+)", files)) == KEYS
     assert namespace == extension["scope"]["cluster"]["releaseNamespace"]
     assert name == extension["configurationSettings"]["sslSecret"]
 

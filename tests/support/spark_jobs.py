@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def run_pipeline(file: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _workspace(state: Path) -> Iterator[dict[str, str]]:
+def _workspace(state: Path) -> Generator[dict[str, str]]:
     """A local workspace while it is needed; what programs have to know of it."""
     _emulator("start", state)
     try:

@@ -101,3 +101,21 @@ def test_people_of_the_shared_stack_read_or_use_a_private_registry() -> None:
         for record in dry_run_of("shared-people").of("authorization:RoleAssignment")
     }
     assert granted == {(GROUP, Role.READER.id), (GROUP, Role.REGISTRY_USER.id)}
+
+
+@pytest.mark.parametrize(("stage", "before"), [("dev", None), ("staging", "dev"), ("prod", "staging")])
+def test_a_stage_may_ask_the_stage_before_what_it_runs_and_nothing_else(stage: str, before: str | None) -> None:
+    # given the scopes in other stages' groups on which a stage grants roles
+    groups = {each: dry_run_of(each).one("resources:ResourceGroup").id for each in STAGES if each != stage}
+    elsewhere = [
+        (each, record.inputs["scope"], record.inputs["roleDefinitionId"].rsplit("/", 1)[1], record.name.split("-")[0])
+        for each, group in groups.items()
+        for record in dry_run_of(stage).of("authorization:RoleAssignment")
+        if record.inputs["scope"].startswith(f"{group}/")
+    ]
+    # then it is the workspace of the stage before, to read, for CI
+    if before is None:
+        assert not elsewhere
+    else:
+        workspace = dry_run_of(before).one("machinelearningservices:Workspace").id
+        assert elsewhere == [(before, workspace, Role.READER.id, "ci")]

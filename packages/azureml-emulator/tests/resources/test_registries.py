@@ -139,3 +139,11 @@ def test_sharing_an_unknown_model_is_refused(ml_client: Any, name: str) -> None:
 
     with pytest.raises(HttpResponseError, match="does not exist"):
         share(ml_client, name, "emulator")
+
+
+def test_the_id_of_an_asset_has_its_registry_in_small_letters(http: Any, workspace: str, name: str) -> None:
+    registry = workspace.rpartition("/workspaces/")[0] + "/registries/TestFeed"
+
+    made = http.put(f"{registry}/environments/{name}/versions/1", json={"properties": {"image": "busybox"}}).json()
+
+    assert made["id"] == f"azureml://registries/testfeed/environments/{name}/versions/1"

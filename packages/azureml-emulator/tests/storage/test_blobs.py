@@ -201,7 +201,7 @@ def test_a_body_that_does_not_match_its_md5_is_refused(http: Any, storage: dict[
 
 def test_a_body_over_the_limit_is_refused(emulator: Any, storage: dict[str, str], prefix: str) -> None:
     target = f"/{storage['account']}/{storage['container']}/{prefix}/huge?{storage['sas']}"
-    head = f"PUT {target} HTTP/1.1\r\nHost: x\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {10**13}\r\n\r\n"
+    head = f"PUT {target} HTTP/1.1\r\nHost: localhost\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {10**13}\r\n\r\n"
     with raw_socket(emulator) as stream:
         stream.sendall(head.encode())
         assert stream.recv(4096).split()[1] == b"413"

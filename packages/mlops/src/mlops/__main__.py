@@ -1,5 +1,6 @@
 """The entry point of the `mlops` command."""
 
+import gc
 import os
 import sys
 
@@ -21,7 +22,10 @@ def main() -> None:
 
         traceback.print_exc()
         sys.exit(_DOES_NOT_START)
-    sys.exit(run())
+    code = run()
+    # Otherwise Python looks through all objects of the SDK for cycles before it ends: a second without any output.
+    gc.freeze()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

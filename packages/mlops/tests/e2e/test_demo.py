@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from azure.ai.ml import MLClient
+from mlflow.tracking import MlflowClient
 
 from azureml_emulator.other_users import NoOtherUser, check, unlisted
 from model_package.package import package_digest
@@ -64,7 +66,27 @@ def test_digest_is_that_of_the_package_and_the_report_is_kept(lifecycle: Lifecyc
     report = lifecycle.clone.folder / ".mlops" / "reports" / "credit-default-1.html"
 
     assert package_digest(package) == digest
-    assert report.read_bytes() == (package / "report.html").read_bytes()
+    # The page in the package does not know its version; the one that people open says what it is about.
+    page, facts = report.read_text(), lifecycle.first
+    for fact in ("credit-default 1", digest, facts["job"], "<dt>commit</dt>", "<dt>data</dt>"):
+        assert fact in page
+    assert page.replace(facts_of(page), "<!-- facts -->") == (package / "report.html").read_text()
+
+
+def facts_of(page: str) -> str:
+    return page[page.index('<dl class="facts">') : page.index("</dl>") + len("</dl>")]
+
+
+def test_the_run_that_people_open_in_mlflow_has_what_the_steps_found(lifecycle: Lifecycle, client: MLClient) -> None:
+    address = client.workspaces.get(client.workspace_name).mlflow_tracking_uri
+    run = MlflowClient(tracking_uri=address).get_run(lifecycle.first["job"])
+
+    assert run.data.metrics["roc_auc"] == pytest.approx(lifecycle.first["metrics"]["roc_auc"])
+    assert run.data.params["seed"] == "7"
+    assert run.data.tags["model"] == "credit-default 1"
+    assert run.data.tags["model_digest"] == lifecycle.first["model"]["digest"]
+    assert run.data.tags["data"].startswith("credit-default ")
+    assert run.data.tags["mlflow.source.git.commit"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sockets and processes are read from /proc")

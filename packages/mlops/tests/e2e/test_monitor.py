@@ -37,7 +37,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 STAGE = "prod"
 ROWS = 2_000
 PATIENCE_SECONDS = 120.0
-DRIFT_CODE, QUALITY_CODE = 10, 11
+DRIFT_CODE, QUALITY_CODE, UNMEASURED_CODE = 10, 11, 13
 
 
 class Prod:
@@ -175,7 +175,9 @@ def test_failures_and_latency_are_those_of_azure_monitor(prod: Prod, population:
 def test_an_empty_day_needs_no_job(prod: Prod) -> None:
     code, found = prod.monitor("2026-03-04")
 
-    assert (code, found["state"], found["job"]) == (QUALITY_CODE, "quality", "none")
+    assert (code, found["state"], found["job"]) == (UNMEASURED_CODE, "not measured", "none")
+    assert "--to now" in found["advice"]
+    assert {each["outcome"] for each in found["rules"]} <= {"fail", "not measured"}
     assert [each["measure"] for each in found["rules"] if each["outcome"] == "fail"] == ["rows"]
 
 

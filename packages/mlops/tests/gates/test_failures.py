@@ -159,7 +159,7 @@ def test_no_rule_at_all_does_not_promote(world: Any) -> None:
         (lambda frame: frame.drop("late"), "no column 'late'"),
         (lambda frame: frame.with_columns(late=pl.lit(2)), "other values than 0 or 1"),
         (lambda frame: frame.with_columns(late=pl.lit(None, dtype=pl.Int8)), "other values than 0 or 1"),
-        (lambda frame: frame.with_columns(age=pl.lit("old")), "no number"),
+        (lambda frame: frame.with_columns(age=pl.lit("old")), "not a number"),
         (lambda frame: frame.head(2_000), "covers 2,500 rows"),
     ],
     ids=["no rows", "no feature", "no target", "other target", "missing target", "text", "other rows"],

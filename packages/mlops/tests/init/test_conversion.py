@@ -128,7 +128,7 @@ def test_a_table_of_another_model_is_refused_before_anything_starts(project: Pro
     initialised(project, Dialect().write(rows("classes"), tmp_path / "table.csv"))
 
     with pytest.raises(
-        InputError, match=r"no table of this project's model: it lacks \d+ of the \d+ columns"
+        InputError, match=r"not a table of this project's model: it lacks \d+ of the \d+ columns"
     ) as refused:
         in_the_pipelines_form(project, Dialect().write({"price": [1, 2], "size": [3, 4]}, tmp_path / "my table.csv"))
 

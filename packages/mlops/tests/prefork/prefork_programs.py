@@ -154,6 +154,9 @@ def _be(program: tuple[str, ...], folder: Path, variables: dict[str, str], strea
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", closefd=False, buffering=1)
     watch()
+    # It reads at import which cloud the environment names, and comes with mlflow.
+    for module in [name for name in sys.modules if name.startswith("azureml.mlflow")]:
+        del sys.modules[module]
     kind, name, *arguments = program
     sys.argv = [name, *arguments]
     if kind == "module":

@@ -132,7 +132,7 @@ def test_a_busy_machine_is_said_with_what_keeps_it_busy(address: Address, spinni
     # and a failure by a figure of time is inconclusive, and names the programs
     failure = RolloutFailed("p95 latency 177 ms is over 150 ms")
     told = inconclusive(failure, MachineLoad(float(spinning), os.cpu_count() or 1), "mlops deploy --stage dev")
-    assert told.exit_code == 13
+    assert told.exit_code == 14
     assert "no fault of the model" in told.message
     assert f"load {spinning}.0 on" in told.message
     assert "Run `mlops deploy --stage dev` again" in told.advice

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,9 +6,10 @@ from azure.ai.ml import MLClient
 
 from mlops.azure.workspace import connect
 from mlops.core.errors import InputError
-from mlops.models.data_asset import ensure_data
+from mlops.models.data_asset import ensure_data, require_columns
 from mlops.settings.project import load_project
 from mlops.training.following import read_warnings, telling_lines
+from mlops.training.run import training_order
 
 ROOT = Path(__file__).parents[4]
 LOG = [
@@ -39,6 +41,32 @@ def test_file_that_cannot_be_data_is_refused_before_anything_is_asked(
 
     with pytest.raises(InputError, match=says):
         ensure_data(client, "rows", file)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("# A readme\n\nwith words\n", "has none of the columns of schema.yml; its first line is: # A readme"),
+        ("ID;LIMIT_BAL;default\n1;20000,50;1\n", "are separated by semicolons"),
+        ("ID\tLIMIT_BAL\n1\t2\n", "are separated by tabs"),
+    ],
+    ids=["readme", "semicolons", "tabs"],
+)
+def test_a_header_of_something_else_is_refused_before_anything_is_asked(
+    client: MLClient, tmp_path: Path, text: str, says: str
+) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text(text)
+
+    with pytest.raises(InputError, match=re.escape(says)):
+        training_order(client, load_project(ROOT), file)
+
+
+def test_a_header_with_some_of_the_columns_is_left_to_the_step(tmp_path: Path) -> None:
+    file = tmp_path / "data.csv"
+    file.write_text('\ufeff"ID",other\n1,2\n')
+
+    require_columns(file, ["ID", "LIMIT_BAL"])
 
 
 def test_folder_is_refused(client: MLClient, tmp_path: Path) -> None:

@@ -29,7 +29,14 @@ from workflow_replay.result import Run
 from workflow_replay.testing import Origin
 
 ROOT = Path(__file__).parents[4]
-CI_FILES = (".github/workflows", ".github/actions", ".azuredevops", "azure-pipelines.yml", ".ci/with-azure-login")
+CI_FILES = (
+    ".github/workflows",
+    ".github/actions",
+    ".azuredevops",
+    "azure-pipelines.yml",
+    ".ci/infra-drift",
+    ".ci/with-azure-login",
+)
 # It would download a program that the harness fakes.
 PULUMI_INSTALLER = ".ci/install-pulumi"
 STAGES = ("dev", "staging", "prod")

@@ -106,9 +106,12 @@ def short_name(key: str) -> str:
 
 
 def registry_id(path: ResourcePath) -> str:
-    """The id of an asset in a registry as clients know it: azureml://registries/r/models/m/versions/1."""
+    """The id of an asset in a registry as clients know it: azureml://registries/r/models/m/versions/1.
+
+    The registry's name is in small letters, however it is written.
+    """
     pairs = "".join(f"/{kind}/{name}" for kind, name in path.pairs)
-    return f"azureml://registries/{path.scope.name}{pairs}"
+    return f"azureml://registries/{path.scope.name.lower()}{pairs}"
 
 
 def is_in_scope(path: str) -> bool:

@@ -79,17 +79,6 @@ class _SignOfLife:
                 self._stream.flush()
             self._is_shown = False
 
-    @contextmanager
-    def away(self) -> Generator[None]:
-        """Count nothing while something else draws on the terminal."""
-        stream = self._stream
-        self.end()
-        try:
-            yield
-        finally:
-            if stream is not None:
-                self.begin(stream)
-
     def _count(self, ended: Event) -> None:
         while not ended.wait(_TICK_SECONDS):
             with self._lock:
@@ -114,6 +103,8 @@ class StepBoard:
     def show(self, steps: Sequence[Step]) -> None:
         """Show the current steps; in plain text only those whose status changed."""
         if self._live is not None:
+            # From here on the table is drawn anew at every look at the job.
+            sign_of_life.end()
             self._live.update(_step_table(steps), refresh=True)
             return
         for step in steps:
@@ -138,9 +129,11 @@ def step_board() -> Generator[StepBoard]:
     from rich.console import Console
     from rich.live import Live
 
-    # The table is drawn anew at every look at the job.
-    with sign_of_life.away(), Live(console=Console(stderr=True), auto_refresh=False) as live:
-        yield StepBoard(live)
+    try:
+        with Live(console=Console(stderr=True), auto_refresh=False) as live:
+            yield StepBoard(live)
+    finally:
+        sign_of_life.begin(sys.stderr)
 
 
 def _step_table(steps: Sequence[Step]) -> Table:

@@ -27,6 +27,7 @@ _COLUMN_GAP = "  "
 _BELOW = "      "
 _LONGEST_CELL = 24
 _NARROWEST = 20
+_NAME_AND_VALUE = 2
 _QUOTED = re.compile(r"`[^`]*`")
 _JOINT = "\0"
 _PLAIN_WIDTH = 80
@@ -100,6 +101,10 @@ def narrow_lines(table: Table, width: int) -> list[str]:
         return _named_values(table, width)
     columns = range(len(table.columns))
     widths = [max(len(row[at]) for row in (table.columns, *table.rows) if at < len(row)) for at in columns]
+    longest = max(columns, key=lambda at: widths[at])
+    room = width - sum(widths) + widths[longest] - len(_COLUMN_GAP) * len(widths)
+    if room >= _NARROWEST:
+        return _with_wrapped_cells(table, longest, room)
     long = [at for at in columns if widths[at] > _LONGEST_CELL]
     short = [at for at in columns if at not in long]
     lines = [table.title] if table.title else []
@@ -108,6 +113,17 @@ def narrow_lines(table: Table, width: int) -> list[str]:
         lines += wrapped(_COLUMN_GAP + _COLUMN_GAP.join(cells).rstrip(), width)
         lines += [line for at in long if at < len(row) and row[at] for line in wrapped(_BELOW + row[at], width)]
     return lines
+
+
+def _with_wrapped_cells(table: Table, column: int, room: int) -> list[str]:
+    """The table with the cells of one column broken between words."""
+    rows = []
+    for row in table.rows:
+        parts = wrapped(row[column], room) if column < len(row) else [""]
+        rows.append((*row[:column], parts[0], *row[column + 1 :]))
+        empty = [""] * len(row)
+        rows += [(*empty[:column], part, *empty[column + 1 :]) for part in parts[1:]]
+    return table_lines(Table(table.title, table.columns, tuple(rows)))
 
 
 def _named_values(table: Table, width: int) -> list[str]:
@@ -125,7 +141,7 @@ def wrapped(text: str, width: int, indent: int | None = None) -> list[str]:
 
     Lines after the first begin below the text, or after `indent` spaces.
     """
-    if len(text) <= width:
+    if len(text) <= width or len(text.split()) <= _NAME_AND_VALUE:
         return [text]
     own = len(text) - len(text.lstrip())
     after = " " * (own + (2 if own else 0) if indent is None else indent)

@@ -5,7 +5,7 @@
     ├── InputError          2  the user's input cannot be used
     ├── JobFailed           4  a training job failed
     ├── RolloutFailed       5  a deployment did not start or answered wrongly; traffic was not moved
-    │   └── Inconclusive   13      or this machine was too busy to measure whether it is fit
+    │   └── Inconclusive   14      or this machine was too busy to measure whether it is fit
     ├── RequestRefused      6  the endpoint answered a request with an error
     │   └── EndpointUnreachable    or did not answer at all
     ├── WorkspaceError      7  the workspace cannot be reached, refused the request, or there is no login
@@ -74,7 +74,7 @@ class RolloutFailed(MlopsError):
 class Inconclusive(RolloutFailed):
     """This machine was too busy to measure a deployment: traffic was not moved, and nothing is shown of the model."""
 
-    exit_code = 13
+    exit_code = 14
 
 
 class RequestRefused(MlopsError):

@@ -6,7 +6,7 @@ archived, so that it does not become the latest version.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,10 @@ _BEGIN_BYTES: Final = 4096
 # Only validation can judge these; anything else must be text.
 _BINARY_FORMATS: Final = frozenset({".parquet", ".arrow", ".feather", ".avro", ".orc", ".gz", ".zip", ".zst"})
 
+_SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_HEADER_CHARACTERS: Final = 1_000_000
+_SHOWN_CHARACTERS: Final = 60
+
 
 @dataclass(frozen=True)
 class DataVersion:
@@ -55,12 +59,17 @@ class Origin:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def ensure_data(client: MLClient, name: str, file: Path, origin: Origin | None = None) -> tuple[DataVersion, bool]:
+def ensure_data(
+    client: MLClient, name: str, file: Path, origin: Origin | None = None, *, columns: Collection[str] = ()
+) -> tuple[DataVersion, bool]:
     """Return the data asset version with the file's content, and whether it is new; a new one is uploaded.
 
-    Without an `origin` the description names the file. Raises InputError when `file` is missing or cannot be data.
+    Without an `origin` the description names the file. Raises InputError when `file` is missing or cannot be data, or
+    has none of the `columns`.
     """
     _require_data(file)
+    if columns:
+        require_columns(file, columns)
     sha256 = file_sha256(file)
     data = DataVersion(name, sha256[:VERSION_CHARACTERS], sha256)
     if _exists(client, data):
@@ -68,6 +77,22 @@ def ensure_data(client: MLClient, name: str, file: Path, origin: Origin | None =
     say(f"uploading {file.name} ({file.stat().st_size / _MEGABYTE:.1f} MB) as {data.reference}")
     _upload(client, data, file, origin or Origin(f"uploaded from {file.name}"))
     return data, True
+
+
+def require_columns(file: Path, columns: Collection[str]) -> None:
+    """Raise InputError for a CSV file whose header has none of the columns: before it is uploaded and a job starts."""
+    if file.suffix in _BINARY_FORMATS:
+        return
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        line = stream.readline(_HEADER_CHARACTERS).strip()
+    for separator, word in _SEPARATORS.items():
+        if {name.strip(' "') for name in line.split(separator)} & set(columns):
+            if separator == ",":
+                return
+            message = f"the columns of {file} are separated by {word}"
+            raise InputError(message, "Export the file with commas, and decimals with points.")
+    message = f"{file} has none of the columns of schema.yml; its first line is: {line[:_SHOWN_CHARACTERS]}"
+    raise InputError(message, f"Give a CSV file with a header: {', '.join(list(columns)[:3])} and so on.")
 
 
 def find_data(client: MLClient, name: str, version: str) -> DataVersion:

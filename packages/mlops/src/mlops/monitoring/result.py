@@ -253,7 +253,7 @@ class MonitorResult(Result):
         )
         blocks += [Table("", _COLUMNS, rows, ("difference", "release"))] if rows else []
         if monitored.unmeasured:
-            blocks.append(Line(f"not measured: {', '.join(clean(each.title) for each in monitored.unmeasured)}"))
+            blocks.append(Line(f"not measured: {'; '.join(clean(each.title) for each in monitored.unmeasured)}"))
         if monitored.results.findings.columns:
             blocks.append(_features(monitored))
             blocks += drift_histograms(monitored)

@@ -210,7 +210,8 @@ def _ratio(measured: Measure, reference: float, highest: float, against: Compari
 def number(value: float) -> str:
     """A value with as many digits as are meaningful."""
     if float(value).is_integer():
-        return f"{value:.0f}"
+        # Not "-0".
+        return f"{int(value)}"
     if abs(value) < _SMALL:
         return f"{value:.1e}"
     return f"{value:.4f}" if abs(value) < _LARGE else f"{value:.1f}"

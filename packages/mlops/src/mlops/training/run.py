@@ -26,9 +26,10 @@ from mlops.core.errors import Interrupted
 from mlops.core.git import DIRTY_SUFFIX, UNKNOWN, Repository, git_commit
 from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
 from mlops.core.results import Block, Line, Result, Table
+from mlops.githost.hosts import current_actor
 from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
 from mlops.models.registered import Lineage, ModelVersion, model_type, package_of_job, read_metrics, register
-from mlops.settings.project import Project
+from mlops.settings.project import Project, read_project_schema
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, validation_warnings
 from mlops.training.submission import Order, SubmittedJob, default_data, find_submitted, new_job_name, submit
@@ -204,7 +205,7 @@ def training_order(
     if isinstance(data, str):
         return Order(name, find_data(client, settings.data, data), False, commit, fresh), None
     file = data or default_data(project).file
-    version, is_new = ensure_data(client, settings.data, file)
+    version, is_new = ensure_data(client, settings.data, file, columns=read_project_schema(project.root).columns)
     return Order(name, version, is_new, commit, fresh), file
 
 
@@ -245,6 +246,7 @@ def _result(
     values = {name: metric.value for name, metric in metrics.items() if metric.value is not None}
     lineage = Lineage(job.name, order.git_commit, order.data)
     model, is_new = register(client, project.settings.model, digest, lineage, values, model_type(package))
+    _describe_run(client, lineage, model, values)
     return TrainResult(
         job=job.name,
         steps=finished.steps,
@@ -258,6 +260,39 @@ def _result(
         stage=project.order.training,
         seconds=time.monotonic() - begun,
     )
+
+
+def _describe_run(client: MLClient, lineage: Lineage, model: ModelVersion, metrics: Mapping[str, float]) -> None:
+    """Log to the job's own run what its steps found: the page that people open shows no run but that one."""
+    from mlflow.entities import Metric, Param, RunTag
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    now, name = int(time.time() * 1000), f"{model.name} {model.version}"
+    data = f"{lineage.data.name} {lineage.data.version}"
+    inputs = client.jobs.get(lineage.job).inputs or {}
+    plain = {key: getattr(value, "_data", value) for key, value in inputs.items()}
+    parameters = {key: str(value) for key, value in plain.items() if isinstance(value, str | int | float | bool)}
+    tags = {
+        "model": name,
+        "model_digest": model.digest,
+        "data": data,
+        "data_sha256": lineage.data.sha256,
+        "mlflow.source.git.commit": lineage.git_commit,
+        "mlflow.user": current_actor(),
+        "mlflow.note.content": f"Model {name}, trained on {data} from commit {lineage.git_commit}.",
+    }
+    address = client.workspaces.get(client.workspace_name).mlflow_tracking_uri
+    try:
+        MlflowClient(tracking_uri=address).log_batch(
+            lineage.job,
+            metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
+            params=[Param(key, value) for key, value in parameters.items()],
+            tags=[RunTag(key, value) for key, value in tags.items()],
+        )
+    except MlflowException as error:
+        # The model is registered; its steps' runs have the metrics as well.
+        say(f"warning: the run of job {lineage.job} could not be described: {error}")
 
 
 def _preload_imports() -> None:

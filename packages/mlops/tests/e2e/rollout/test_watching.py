@@ -78,15 +78,20 @@ def test_page_shows_what_a_real_stage_went_through(failed: World, clients: Works
 def test_page_is_served_until_it_is_interrupted(world: World, clients: WorkspaceClients) -> None:
     # A plain process: how it ends at a signal is what is tested.
     command = [sys.executable, "-m", "mlops", "dashboard", "--port", "0", "--json"]
-    with subprocess.Popen(command, cwd=world.folder, stdout=subprocess.PIPE, text=True) as process:
+    process = subprocess.Popen(command, cwd=world.folder, stdout=subprocess.PIPE, text=True)
+    try:
         assert process.stdout is not None
-        address = json.loads(process.stdout.readline())["address"]
+        link = json.loads(process.stdout.readline())["address"]
 
-        page = httpx.get(address, timeout=PATIENCE_SECONDS)
-        known = httpx.get(f"{address}version", timeout=PATIENCE_SECONDS).json()
+        with httpx.Client(timeout=PATIENCE_SECONDS, follow_redirects=True) as browser:
+            page = browser.get(link)
+            known = browser.get(page.url.join("version")).json()
         process.send_signal(signal.SIGINT)
 
         assert process.wait(PATIENCE_SECONDS) == 0
+    finally:
+        process.kill()
+        process.communicate()
     assert world.endpoint in page.text
     assert f'data-version="{known["version"]}"' in page.text
 

@@ -67,7 +67,6 @@ _OBJECTS = (
             "search_space",
             "services",
             "settings",
-            "task",
             "trial",
         )
     ),
@@ -150,8 +149,13 @@ def check_shapes(body: dict[str, Any]) -> None:
 
 
 def _check_texts(path: str, value: dict[str, Any]) -> None:
-    """Whatever the service calls a type, an id or an address is a text."""
+    """Whatever the service calls a type, an id or an address is a text.
+
+    Only an input of a component may have several types: Azure takes, and keeps, `type: [AnyFile]`.
+    """
     for name, field in value.items():
+        if name == "type" and isinstance(field, list) and all(isinstance(each, str) for each in field):
+            continue
         if field is not None and not isinstance(field, str) and (name == "type" or name.endswith(_TEXT_ENDINGS)):
             raise BadRequest(f"'{path}.{name}' must be a string.", code="UserError", target=f"{path}.{name}")
 

@@ -192,9 +192,11 @@ class MlflowFront:
                 allow_redirects=False,
                 timeout=_NO_TIMEOUT,
             ) as answer:
-                reply = web.StreamResponse(
-                    status=answer.status, headers={**_passed_headers(answer.headers), **PROTECTION}
-                )
+                headers = {**_passed_headers(answer.headers), **PROTECTION}
+                if request.method != "HEAD" and (answer.content_length or _CHUNK_BYTES) < _CHUNK_BYTES:
+                    # In one record of TLS.
+                    return web.Response(body=await answer.read(), status=answer.status, headers=headers)
+                reply = web.StreamResponse(status=answer.status, headers=headers)
                 await reply.prepare(request)
                 async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
                     await reply.write(chunk)

@@ -31,13 +31,22 @@ _ERROR_ARGUMENT = "--error_threshold"
 _PERCENT_ARGUMENT = "--allowed_failed_percent"
 
 
+def read_task(node: dict[str, Any], specification: dict[str, Any], where: str) -> dict[str, Any]:
+    """The `task` of a node of the type `parallel` over that of its component. Raises BadRequest for a text."""
+    given = [each.get("task") or {} for each in (specification, node)]
+    if not all(isinstance(each, dict) for each in given):
+        raise refuse(f"'{where}': the task of a parallel step must be an object.", "task")
+    component, own = given
+    return {**component, **own}
+
+
 def read_settings(node: dict[str, Any], specification: dict[str, Any], where: str) -> ParallelSettings:
     """The settings of a node of the type `parallel`; the node's own override those of its component.
 
     Raises BadRequest for what the service refuses.
     """
     given = {**specification, **{name: value for name, value in node.items() if value is not None}}
-    task = {**(specification.get("task") or {}), **(node.get("task") or {})}
+    task = read_task(node, specification, where)
     source = _named(_INPUT, given.get("input_data"), where, "input_data")
     declared = (specification.get("inputs") or {}).get(source)
     if declared is None:

@@ -12,7 +12,7 @@ from azureml_emulator.jobs.definitions.wire import arm_id, field_of, refuse
 from azureml_emulator.jobs.graph.bindings import PARALLEL
 from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, copy_command
 from azureml_emulator.jobs.graph.distribution import read_distribution
-from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings
+from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings, read_task
 from azureml_emulator.jobs.graph.spark import SPARK, read_spark, submit_command
 
 
@@ -54,7 +54,7 @@ def task_of_node(node: dict[str, Any], specification: dict[str, Any], where: str
     if PARALLEL not in kinds:
         distribution = read_distribution(node, where, specification)
         return StepTask(_command(specification, where), code, environment, distribution=distribution)
-    task = {**(specification.get("task") or {}), **(node.get("task") or {})}
+    task = read_task(node, specification, where)
     settings = read_settings(node, specification, where)
     return StepTask(driver_command(task), arm_id(task.get("code")), arm_id(task.get("environment")), settings)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
@@ -29,6 +29,10 @@ _log = logging.getLogger(__name__)
 
 class TrackingFailed(Exception):
     """MLflow refused a request; the message is MLflow's."""
+
+
+# Without it, MLflow's pages take an experiment for one of language models.
+_KIND: Final = [{"key": "mlflow.experimentKind", "value": "custom_model_development"}]
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Tracking:
         known = self._experiments.get(name)
         if known is None:
             try:
-                reply = await self._post("experiments/create", {"name": name})
+                reply = await self._post("experiments/create", {"name": name, "tags": _KIND})
                 known = str(reply["experiment_id"])
             except TrackingFailed as error:
                 if _NAME_TAKEN not in str(error):

@@ -2,28 +2,24 @@
 
 The scorer answers requests of one row at a steady pace, with and without data collection, alternating; the collected
 data goes through Azure's library to a receiver in another process. The comparison is the library called within the
-request, as its own documentation shows.
-
-    uv run python benchmarks/data_collection.py
+request, as its own documentation shows. telemetry.py prints it.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
 import os
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 
 import pandas as pd
 from azureml.ai.monitoring import Collector
-from harness.figures import Figure, report
-from harness.scored_requests import Take, cost, receiver, write_package
 
-ONLINE = Path(__file__).resolve().parent.parent / "endpoints" / "online"
+from harness.figures import Figure
+from harness.scored_requests import Take, cost, write_package
+
+ONLINE = Path(__file__).resolve().parents[2] / "endpoints" / "online"
 sys.path.insert(0, str(ONLINE))
 
 from observability.azure_collector import INPUTS, OUTPUTS  # noqa: E402 - in score.py's folder, which is not a package
@@ -33,19 +29,6 @@ from scorer import Reply, Scorer  # noqa: E402
 ROUNDS = 3
 ADDED_MICROSECONDS = 50.0
 BEHIND_MICROSECONDS = 100.0
-
-
-def main() -> int:
-    """Measure and print."""
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = parser.parse_args()
-    # The library announces itself on standard output, which may have to be JSON.
-    logging.disable(logging.INFO)
-    with tempfile.TemporaryDirectory() as name, receiver() as port:
-        figures = measure(Path(name), port)
-    return report("Data collection", figures, as_json=arguments.json)
 
 
 def measure(folder: Path, port: int) -> list[Figure]:
@@ -86,7 +69,3 @@ def within_the_request(scorer: Scorer) -> Take:
         outputs.collect(pd.DataFrame(scorer.task.columns(scored.answer)), context)
 
     return take
-
-
-if __name__ == "__main__":
-    sys.exit(main())
