@@ -6,7 +6,6 @@ import http.client
 import random
 import re
 import sqlite3
-import ssl
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -90,9 +89,8 @@ class _Client:
 
     def __init__(self, emulator: RunningEmulator) -> None:
         address = urlsplit(emulator.base_url)
-        context = ssl.create_default_context(cafile=str(emulator.record.bundle))
         self._connection = http.client.HTTPSConnection(
-            address.hostname or "", address.port, context=context, timeout=TIMEOUT_SECONDS
+            address.hostname or "", address.port, context=emulator.trust(), timeout=TIMEOUT_SECONDS
         )
         self._headers = {"Authorization": f"Bearer {emulator.token()}", "Content-Type": "application/json"}
 

@@ -25,6 +25,7 @@ from typing import Any
 import httpx
 
 from attack.findings import Findings
+from azureml_emulator.control.daemon import DaemonError
 from azureml_emulator.testing import RunningEmulator, running_emulator, wait_for
 
 VICTIMS = ("emulator", "client", "step")
@@ -77,7 +78,7 @@ def _trial(
     if victim == "emulator":
         try:
             emulator.restart()
-        except Exception as error:
+        except DaemonError as error:
             findings.add(f"no start after kill {number}: {error}")
             raise
     return [json.loads(line) for line in told.splitlines() if line.endswith("}")]

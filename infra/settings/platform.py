@@ -89,7 +89,7 @@ class CustomerManagedKey(Frozen):
     key: VersionedKey
     """Storage and images follow new versions of it by themselves; the workspace keeps this one."""
     identity: IdentityId
-    """May use the key: `Key Vault Crypto Service Encryption User`, granted by whoever owns the vault."""
+    """May use the key: `Key Vault Crypto Service Encryption User`, granted by the owner of the vault."""
     identity_client_id: Guid
 
     @property

@@ -1,7 +1,7 @@
 """Writes collected requests straight to the stage's datastore, as the identity of the endpoint, where Azure's collector
 does not run beside the server.
 
-The files have the folders and lines of Azure's collector, so that whoever reads them sees no difference: a file per
+The files have the folders and lines of Azure's collector, so that readers see no difference: a file per
 worker, collection and hour, which grows by one committed block per batch.
 """
 

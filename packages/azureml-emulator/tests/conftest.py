@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import ssl
 import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -194,7 +193,7 @@ def load_module(file: Path) -> Any:
 
 
 def raw_client(running: RunningEmulator) -> httpx.Client:
-    context = ssl.create_default_context(cafile=str(running.record.bundle))
+    context = running.trust()
     headers = {"Authorization": f"Bearer {running.token()}"}
     limits: dict[str, Any] = {"trust_env": False, "timeout": PATIENCE_SECONDS}
     return httpx.Client(base_url=running.base_url, verify=context, headers=headers, **limits)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import ssl
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from azureml_emulator.control import daemon
 from azureml_emulator.control.client_variables import variables
@@ -49,6 +52,16 @@ class RunningEmulator:
         """An access token of this emulator."""
         key = read_secret_keys(self.settings.state).token_key
         return Tokens(key, Clock()).issue(audience).text
+
+    def trust(self) -> ssl.SSLContext:
+        """What trusts this emulator."""
+        return ssl.create_default_context(cafile=str(self.record.bundle))
+
+    def connect(self) -> ssl.SSLSocket:
+        """A connection on which nothing was sent yet."""
+        address = urlsplit(self.base_url)
+        plain = socket.create_connection((address.hostname or "", address.port or 0), PATIENCE_SECONDS)
+        return self.trust().wrap_socket(plain, server_hostname=address.hostname)
 
     def kill(self) -> None:
         """Send SIGKILL and wait until the process has ended."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import ssl
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -50,9 +49,8 @@ class Attacker:
 
     def __init__(self, emulator: Any) -> None:
         address = urlsplit(emulator.base_url)
-        context = ssl.create_default_context(cafile=str(emulator.record.bundle))
         self._connection = http.client.HTTPSConnection(
-            address.hostname or "", address.port, context=context, timeout=PATIENCE_SECONDS
+            address.hostname or "", address.port, context=emulator.trust(), timeout=PATIENCE_SECONDS
         )
         self._headers = {"Authorization": f"Bearer {emulator.token()}", "x-ms-blob-type": "BlockBlob"}
 

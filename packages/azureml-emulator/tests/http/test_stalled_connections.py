@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -30,15 +29,8 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Generator[Any]:
 
 @pytest.fixture
 def connect(hasty: Any) -> Generator[Callable[[], ssl.SSLSocket]]:
-    address = urlsplit(hasty.base_url)
-    context = ssl.create_default_context(cafile=str(hasty.record.bundle))
     with ExitStack() as stack:
-
-        def open_one() -> ssl.SSLSocket:
-            plain = socket.create_connection((address.hostname or "", address.port or 0), PATIENCE_SECONDS)
-            return stack.enter_context(context.wrap_socket(plain, server_hostname=address.hostname))
-
-        yield open_one
+        yield lambda: stack.enter_context(hasty.connect())
 
 
 def head(running: Any, method: str, path: str, *headers: str) -> bytes:
@@ -118,7 +110,7 @@ def test_a_connection_to_mlflow_that_asks_nothing_is_closed(hasty: Any, client_o
     listeners = client_of(hasty).get("/_emulator/listeners").json()
     port = next(each["port"] for each in listeners if each["name"] == name)
     with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as plain:
-        context = ssl.create_default_context(cafile=str(hasty.record.bundle))
+        context = hasty.trust()
         stream = context.wrap_socket(plain, server_hostname="127.0.0.1") if name == "mlflow" else plain
         stream.sendall(sent)
         assert read_to_end(stream) == b""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -88,7 +87,7 @@ class Service:
         self.code = ""
 
     def _client(self) -> httpx.Client:
-        verify = ssl.create_default_context(cafile=str(self.emulator.record.bundle))
+        verify = self.emulator.trust()
         headers = {"Authorization": f"Bearer {self.emulator.token()}"}
         url = self.emulator.base_url
         return httpx.Client(base_url=url, verify=verify, headers=headers, trust_env=False, timeout=PATIENCE_SECONDS)
@@ -210,7 +209,7 @@ class Service:
         statuses: Counter[int] = Counter()
         over = asyncio.Event()
         headers = {"Authorization": f"Bearer {self.key}"}
-        verify = ssl.create_default_context(cafile=str(self.emulator.record.bundle))
+        verify = self.emulator.trust()
         uri = self.uri
 
         async def call(client: httpx.AsyncClient) -> None:

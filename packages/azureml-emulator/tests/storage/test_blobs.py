@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import socket
-import ssl
 import uuid
 from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.security.secret_keys import read_secret_keys
 from azureml_emulator.security.signatures import Signatures
-from azureml_emulator.testing import PATIENCE_SECONDS, wait_for
+from azureml_emulator.testing import wait_for
 
 MEGABYTE = 1024 * 1024
 SMALL_BLOCK = MEGABYTE
@@ -153,7 +150,7 @@ def test_names_that_leave_the_container_are_refused(emulator: Any, storage: dict
     # given a request of a client that does not normalise paths
     target = f"/{storage['account']}/{storage['container']}/{name}?{storage['sas']}"
     head = f"PUT {target} HTTP/1.1\r\nHost: x\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: 1\r\n\r\nx"
-    with raw_socket(emulator) as stream:
+    with emulator.connect() as stream:
         stream.sendall(head.encode())
         status = stream.recv(4096).split()[1]
     # then it is refused, and nothing lies outside the container
@@ -172,7 +169,7 @@ def test_an_interrupted_upload_leaves_nothing(emulator: Any, storage: dict[str, 
     target = f"/{storage['account']}/{storage['container']}/{prefix}/cut.bin?{storage['sas']}"
     # when a client announces a megabyte, sends half of it, and disconnects
     head = f"PUT {target} HTTP/1.1\r\nHost: x\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {MEGABYTE}\r\n\r\n"
-    with raw_socket(emulator) as stream:
+    with emulator.connect() as stream:
         stream.sendall(head.encode() + b"x" * (MEGABYTE // 2))
     # then there is neither a blob nor a temporary file
     partial = emulator.settings.state / "uploads" / "partial"
@@ -184,7 +181,7 @@ def test_an_interrupted_overwrite_keeps_the_old_bytes(emulator: Any, container: 
     container.upload_blob(f"{prefix}/old.bin", b"old")
     target = f"/{storage['account']}/{storage['container']}/{prefix}/old.bin?{storage['sas']}"
     head = f"PUT {target} HTTP/1.1\r\nHost: x\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {MEGABYTE}\r\n\r\n"
-    with raw_socket(emulator) as stream:
+    with emulator.connect() as stream:
         stream.sendall(head.encode() + b"new")
     wait_for(lambda: not list((emulator.settings.state / "uploads" / "partial").iterdir()))
     assert container.download_blob(f"{prefix}/old.bin").readall() == b"old"
@@ -202,7 +199,7 @@ def test_a_body_that_does_not_match_its_md5_is_refused(http: Any, storage: dict[
 def test_a_body_over_the_limit_is_refused(emulator: Any, storage: dict[str, str], prefix: str) -> None:
     target = f"/{storage['account']}/{storage['container']}/{prefix}/huge?{storage['sas']}"
     head = f"PUT {target} HTTP/1.1\r\nHost: localhost\r\nx-ms-blob-type: BlockBlob\r\nContent-Length: {10**13}\r\n\r\n"
-    with raw_socket(emulator) as stream:
+    with emulator.connect() as stream:
         stream.sendall(head.encode())
         assert stream.recv(4096).split()[1] == b"413"
 
@@ -266,13 +263,6 @@ def assert_storage_error(reply: Any, status: int, code: str) -> None:
     assert reply.status_code == status, reply.text
     assert reply.headers["x-ms-error-code"] == code
     assert f"<Code>{code}</Code>" in reply.text
-
-
-def raw_socket(emulator: Any) -> ssl.SSLSocket:
-    address = urlsplit(emulator.base_url)
-    context = ssl.create_default_context(cafile=str(emulator.record.bundle))
-    plain = socket.create_connection((address.hostname or "", address.port or 0), timeout=PATIENCE_SECONDS)
-    return context.wrap_socket(plain, server_hostname=address.hostname)
 
 
 def test_the_blobs_are_plain_files(emulator: Any, container: Any, storage: dict[str, str], prefix: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from azure.ai.ml import MLClient
-from prefork_programs import run_module
+from prefork_programs import forget_cloud, run_module
 from reduced_work import reduce_work
 
 from mlops.azure.workspace import WorkspaceClients, connect
@@ -133,6 +133,7 @@ def client(lifecycle: Lifecycle, monkeypatch: pytest.MonkeyPatch) -> MLClient:
     # The SDK remembers the last cloud in a variable; it must not outlive this test.
     monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "")
     monkeypatch.delenv("AZUREML_CURRENT_CLOUD")
+    forget_cloud()
     return connect(lifecycle.clone.project.settings.stage("dev"))
 
 

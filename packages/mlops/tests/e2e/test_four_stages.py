@@ -95,6 +95,7 @@ def running(team: Team) -> dict[str, str | None]:
     return {stage: each.version if each else None for stage, each in live.items()}
 
 
+@pytest.mark.long
 def test_a_fourth_stage_refuses_no_history_and_is_skipped_by_nothing(three: Team, next_version: str) -> None:
     # given version 1 in three stages
     for stage in ("dev", "staging", "prod"):

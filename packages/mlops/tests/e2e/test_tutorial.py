@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -89,7 +90,12 @@ def test_the_commands_by_hand_lead_to_prod(clone: Path) -> None:
     assert "may be released to staging" in said
     assert "may be released to prod" in said
     assert "prod accepts it" in said
-    rows = [line.split() for line in done.stdout.splitlines()]
-    stages = {row[0]: row[4] for row in rows if row and row[0] in ("dev", "staging", "prod")}
-    assert stages == {"dev": "1", "staging": "1", "prod": "1"}
+    stages = json.loads(run(clone, "uv run mlops status --json").stdout)["stages"]
+    live = {
+        each["digest"]
+        for name in ("dev", "staging", "prod")
+        for each in stages[name]["deployments"]
+        if each["traffic"] == 100
+    }
+    assert len(live) == 1
     assert "this checkout releases" not in done.stdout

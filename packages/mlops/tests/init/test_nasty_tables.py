@@ -155,6 +155,10 @@ WHOLE: Mapping[str, tuple[Table, str]] = {
     "2 rows": (b"a,y\n1,0\n3,1\n", "2 rows have a target; at least 50 are needed to train, validate and test → Give"),
     "3 classes in 4 rows": (b"a,y\n1,u\n3,v\n3,w\n4,w\n", "4 rows have a target; at least 50 are needed"),
     "zero bytes": (column("a\0b", "c"), "has 60 zero bytes, the first in line 2 → Remove them (`tr -d '\\000'`)"),
+    "a text with commas": (
+        b"# A model\n\nIt is trained, evaluated, and released.\nMore is in the tutorial.\n",
+        "is not a table: its first line has only one column",
+    ),
     "lines above the header": (
         b"# exported today\n\n" + table({"a": NOISE, "b": NOISE, "y": BOTH}),
         "does not begin with its header, but with '# exported today' → Remove the 2 lines above the header",

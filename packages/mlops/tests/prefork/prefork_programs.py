@@ -97,6 +97,12 @@ def run_connected(module: Sequence[str], folder: Path, variables: Mapping[str, s
     return code if code >= 0 else _KILLED_BY_SIGNAL - code
 
 
+def forget_cloud() -> None:
+    """Let azureml-mlflow, which comes with mlflow, read anew which cloud the environment names: it does at import."""
+    for module in [name for name in sys.modules if name.startswith("azureml.mlflow")]:
+        del sys.modules[module]
+
+
 def _started(program: tuple[str, ...], folder: Path, log: Path) -> ForkServerProcess:
     given = (program, folder, dict(os.environ), log, log)
     process = _context().Process(target=_become, args=given, daemon=True)
@@ -154,9 +160,7 @@ def _be(program: tuple[str, ...], folder: Path, variables: dict[str, str], strea
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", closefd=False, buffering=1)
     watch()
-    # It reads at import which cloud the environment names, and comes with mlflow.
-    for module in [name for name in sys.modules if name.startswith("azureml.mlflow")]:
-        del sys.modules[module]
+    forget_cloud()
     kind, name, *arguments = program
     sys.argv = [name, *arguments]
     if kind == "module":

@@ -16,8 +16,6 @@ from azureml_emulator.http.data_plane.single_write import SingleWriteProtocol
 from azureml_emulator.kernel.settings import ConnectionLimits
 
 _TIMED_OUT = b"%bcontent-length: 0\r\nconnection: close\r\n\r\n" % STATUS_LINE[408]
-_CHECKS_PER_LIMIT = 4
-_LONGEST_CHECK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -100,10 +98,9 @@ class GuardedProtocol(SingleWriteProtocol):
 
 async def close_stalled(connections: set[Any], limits: ConnectionLimits) -> None:
     """Close stalled connections among these until cancelled."""
-    shortest = min(limits.idle_seconds, limits.header_seconds, limits.transfer_seconds)
     loop = asyncio.get_running_loop()
     while True:
-        await asyncio.sleep(min(_LONGEST_CHECK_SECONDS, shortest / _CHECKS_PER_LIMIT))
+        await asyncio.sleep(limits.check_seconds)
         for connection in list(connections):
             if isinstance(connection, GuardedProtocol) and connection.is_stalled(loop.time(), limits):
                 connection.end()

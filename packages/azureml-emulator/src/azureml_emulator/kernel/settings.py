@@ -12,6 +12,8 @@ ENVIRONMENT_PREFIX = "AZUREML_EMULATOR_"
 LOOPBACK = "127.0.0.1"
 # The file name of the certificate of a state folder's authority.
 AUTHORITY_FILE = "authority.pem"
+_CHECKS_PER_LIMIT = 4
+_LONGEST_CHECK_SECONDS = 5.0
 
 
 class ConnectionLimits(BaseModel):
@@ -28,6 +30,12 @@ class ConnectionLimits(BaseModel):
     header_seconds: float = Field(default=30.0, gt=0)
     transfer_seconds: float = Field(default=60.0, gt=0)
     bytes_per_second: float = Field(default=240.0, gt=0)
+
+    @property
+    def check_seconds(self) -> float:
+        """How often connections are looked at: several times within the shortest limit."""
+        shortest = min(self.idle_seconds, self.header_seconds, self.transfer_seconds)
+        return min(_LONGEST_CHECK_SECONDS, shortest / _CHECKS_PER_LIMIT)
 
 
 class FileLimits(BaseModel):

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Final, Self
@@ -86,6 +87,11 @@ class Answers:
     def task(self) -> Task:
         """The model's task."""
         return self.package.task
+
+    @cached_property
+    def decisions(self) -> list[Any]:
+        """What the model decides of each row; empty where nothing is decided."""
+        return self.task.decisions(self.answer) if self.task.decides() else []
 
 
 # The rates of one model on a subgroup by name; None where the subgroup has no such rows.
@@ -251,25 +257,20 @@ def _large_enough(inside: Mask, own: Answers, smallest: MinSliceSize) -> Mask:
 
 
 def _impact(own: Answers, other: Answers | None) -> Impact:
-    after = _decisions(own)
-    counts = tuple((outcome_name(each), count) for each, count in Counter(after).most_common())
+    counts = tuple((outcome_name(each), count) for each, count in Counter(own.decisions).most_common())
     if other is None:
         return Impact(len(own.rows), counts, (), None, None)
-    moved = Counter(pair for pair in zip(_decisions(other), after, strict=True) if pair[0] != pair[1])
+    moved = Counter(pair for pair in zip(other.decisions, own.decisions, strict=True) if pair[0] != pair[1])
     moves = tuple((outcome_name(old), outcome_name(new), count) for (old, new), count in moved.most_common())
     apart = own.task.distances(other.answer, own.answer) if own.answer.shape == other.answer.shape else None
     distances = (float(apart.mean()), float(apart.max())) if apart is not None else (None, None)
     return Impact(len(own.rows), counts, moves, *distances)
 
 
-def _decisions(answers: Answers) -> list[Any]:
-    return answers.task.decisions(answers.answer) if answers.task.decides() else []
-
-
 def _subgroups(found: Slice, inside: Mask, counted: Mask, own: Answers, other: Answers | None) -> list[SubgroupResult]:
     now = _rates(inside, own)
     before = None if other is None else _rates(inside, other)
-    pairs = zip(_decisions(other), _decisions(own), strict=True) if other is not None else ()
+    pairs = zip(other.decisions, own.decisions, strict=True) if other is not None else ()
     changed = np.array([old != new for old, new in pairs])
     return [
         SubgroupResult(

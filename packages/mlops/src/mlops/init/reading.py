@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -171,6 +171,11 @@ def _unmarked_utf16(content: bytes) -> tuple[str, ...]:
     return ("utf-16-be",) if sample[0::2].count(0) > 0.6 * half else ()
 
 
+def _alike(line: str, next_line: str) -> bool:
+    """Whether some separator divides two lines into as many fields, as a header and its first row."""
+    return any(line.count(each) == next_line.count(each) > 1 for each in _SEPARATORS)
+
+
 def _separator(file: Path, text: str) -> str:
     """The separator that gives most records as many fields as the header. Raises InputError if none does."""
     best: tuple[float, int, str] | None = None
@@ -182,7 +187,7 @@ def _separator(file: Path, text: str) -> str:
             best = max(best or (0.0, 0, ""), (share, width, separator))
     if best is None:
         lines = text.lstrip("\n").split("\n", _TITLE_LINES)[:_TITLE_LINES]
-        above = next((at for at, line in enumerate(lines) if any(line.count(each) > 1 for each in _SEPARATORS)), 0)
+        above = next((at for at, (line, next_line) in enumerate(pairwise(lines)) if _alike(line, next_line)), 0)
         if above:
             raise InputError(
                 f"{file} does not begin with its header, but with {lines[0].strip()[:_SHOWN_CHARACTERS]!r}",

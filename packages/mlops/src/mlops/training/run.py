@@ -255,7 +255,7 @@ def _result(
         is_new=is_new,
         data=order.data,
         warnings=warnings,
-        report=_keep_report(project, package, model, lineage, finished.studio_url),
+        report=_keep_report(project, package, model, lineage, finished.studio_url, is_new=is_new),
         studio_url=finished.studio_url,
         stage=project.order.training,
         seconds=time.monotonic() - begun,
@@ -282,9 +282,8 @@ def _describe_run(client: MLClient, lineage: Lineage, model: ModelVersion, metri
         "mlflow.user": current_actor(),
         "mlflow.note.content": f"Model {name}, trained on {data} from commit {lineage.git_commit}.",
     }
-    address = client.workspaces.get(client.workspace_name).mlflow_tracking_uri
     try:
-        MlflowClient(tracking_uri=address).log_batch(
+        MlflowClient(tracking_uri=client.workspaces.get(client.workspace_name).mlflow_tracking_uri).log_batch(
             lineage.job,
             metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
             params=[Param(key, value) for key, value in parameters.items()],
@@ -327,13 +326,14 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
 
 
 def _keep_report(
-    project: Project, package: Path, model: ModelVersion, lineage: Lineage, studio_url: str | None
+    project: Project, package: Path, model: ModelVersion, lineage: Lineage, studio_url: str | None, *, is_new: bool
 ) -> Path | None:
-    """Keep the package's report where people find it, with what it is about: the step did not know its version."""
-    report = package / REPORT_FILE
-    if not report.is_file():
+    """Keep the package's report with facts that the step did not know; a version that is made again keeps its own."""
+    file = private_folder(project.path(REPORT_FOLDER)) / f"{model.name}-{model.version}.html"
+    if not is_new and file.is_file() and model.digest in file.read_text(encoding="utf-8"):
+        return file.resolve()
+    if not (report := package / REPORT_FILE).is_file():
         return None
-    folder = private_folder(project.path(REPORT_FOLDER))
     facts = [
         Fact("model", f"{model.name} {model.version}"),
         Fact("digest", model.digest),
@@ -342,7 +342,6 @@ def _keep_report(
         Fact("data", f"{lineage.data.name} {lineage.data.version}"),
         Fact("registered", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
     ]
-    file = folder / f"{model.name}-{model.version}.html"
     return keep_page(file, report.read_text(encoding="utf-8"), facts).resolve()
 
 

@@ -10,8 +10,6 @@ from aiohttp import web
 
 from azureml_emulator.kernel.settings import ConnectionLimits
 
-_CHECKS_PER_LIMIT = 4
-_LONGEST_CHECK_SECONDS = 5.0
 _State = tuple[str, int]
 
 
@@ -38,10 +36,9 @@ class StallGuard:
 
     async def run(self, server: web.Server) -> None:
         """Close stalled connections until cancelled."""
-        limits, loop = self._limits, asyncio.get_running_loop()
-        shortest = min(limits.idle_seconds, limits.header_seconds, limits.transfer_seconds)
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(min(_LONGEST_CHECK_SECONDS, shortest / _CHECKS_PER_LIMIT))
+            await asyncio.sleep(self._limits.check_seconds)
             for handler in server.connections:
                 self._check(handler, loop.time())
             self._since = {handler: since for handler, since in self._since.items() if handler in server.connections}
