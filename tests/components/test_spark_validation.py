@@ -13,6 +13,7 @@ from spark_jobs import run_pipeline
 
 from model_package.rows.split import PARTS, part_file
 
+pytestmark = pytest.mark.long
 pytest.importorskip("pysail", reason="Spark steps need the emulator's extra: uv sync --group spark")
 
 SCHEMA_YML = """\

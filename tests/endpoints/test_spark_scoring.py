@@ -13,6 +13,7 @@ from spark_jobs import run_pipeline
 
 from model_package.package import package_digest
 
+pytestmark = pytest.mark.long
 pytest.importorskip("pysail", reason="Spark steps need the emulator's extra: uv sync --group spark")
 
 ROOT = Path(__file__).parents[2]

@@ -43,6 +43,7 @@ def test_with_the_switch_the_server_is_started_directly(paths: SparkPaths) -> No
     assert (paths.folder / "words.txt").is_file()
 
 
+@pytest.mark.long
 def test_an_open_server_runs_the_entry(paths: SparkPaths) -> None:
     pytest.importorskip("pysail", reason="Spark needs the emulator's extra: uv sync --group spark")
     entry = "from pyspark.sql import SparkSession\nprint('rows', SparkSession.builder.getOrCreate().range(5).count())\n"

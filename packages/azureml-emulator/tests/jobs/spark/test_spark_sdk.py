@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("jobs")
+pytestmark = [pytest.mark.xdist_group("jobs"), pytest.mark.long]
 pytest.importorskip("pysail", reason="Spark needs the emulator's extra: uv sync --group spark")
 
 ENTRY = """

@@ -81,6 +81,7 @@ def error_of(submitter: Any, name: str) -> str:
     }.values(),
     ids=["function-raises", "server-ends", "rdd", "context", "exit-code"],
 )
+@pytest.mark.long
 def test_a_failure_says_why(spark: Callable[..., str], submitter: Any, entry: str, words: list[str]) -> None:
     name = spark(entry)
 
@@ -90,6 +91,7 @@ def test_a_failure_says_why(spark: Callable[..., str], submitter: Any, entry: st
     assert "driver.py" not in message
 
 
+@pytest.mark.long
 def test_a_cancel_ends_the_server(spark: Callable[..., str], submitter: Any) -> None:
     name = spark(WAITING.format(pid=SERVER))
     server = submitter.process(name)
@@ -100,6 +102,7 @@ def test_a_cancel_ends_the_server(spark: Callable[..., str], submitter: Any) -> 
     wait_for(lambda: process_start_time(server) is None)
 
 
+@pytest.mark.long
 def test_the_server_ends_with_a_driver_that_is_killed(spark: Callable[..., str], submitter: Any) -> None:
     # given a function that holds the interpreter of the server, so that nothing else runs in it
     line = "print('pid', __import__('os').getpid(), flush=True); sum(range(10**12))"
@@ -113,6 +116,7 @@ def test_the_server_ends_with_a_driver_that_is_killed(spark: Callable[..., str],
     wait_for(lambda: process_start_time(server) is None)
 
 
+@pytest.mark.long
 def test_other_users_reach_nothing_of_a_running_step(
     spark: Callable[..., str], fresh_emulator: Callable[..., RunningEmulator], submitter_of: Callable[..., Any]
 ) -> None:
@@ -136,6 +140,7 @@ def test_other_users_reach_nothing_of_a_running_step(
     assert not path.exists()
 
 
+@pytest.mark.long
 def test_without_sail_the_step_says_what_to_install(
     fresh_emulator: Callable[..., RunningEmulator],
     submitter_of: Callable[..., Any],
