@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.jobs.definitions.command_line import plain_arguments, substitute
-from azureml_emulator.jobs.definitions.distribution import Member, members
+from azureml_emulator.jobs.definitions.distribution import Member, first_log, members
 from azureml_emulator.jobs.definitions.states import (
     CANCELED,
     COMPLETED,
@@ -23,10 +23,11 @@ from azureml_emulator.jobs.definitions.states import (
     State,
 )
 from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, FromStep, Step
+from azureml_emulator.jobs.execution.inputs.resolver import Resolver, is_passed_on, values
+from azureml_emulator.jobs.execution.inputs.web_inputs import WebInputs
 from azureml_emulator.jobs.execution.output_assets import OutputAssets
 from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
 from azureml_emulator.jobs.execution.process_group import ProcessGroup, StepFailed, free_ports
-from azureml_emulator.jobs.execution.resolver import Resolver, values
 from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.step_variables import azure_variables, data_variables, tracking_variables
 from azureml_emulator.jobs.job_paths import JobPaths, LogFile
@@ -60,6 +61,7 @@ class StepTools:
     records: JobRecords
     job_paths: JobPaths
     resolver: Resolver
+    web_inputs: WebInputs
     reuse: Reuse
     assets: OutputAssets
     tracking: Tracking
@@ -124,6 +126,8 @@ class StepRunner:
         environment = tools.resolver.environment(step, scope)
         tools.records.set_internal(record.key, environment=environment)
         python = tools.interpreters.of(environment)
+        log = LogFile(tools.job_paths.log(scope, record.name, first_log(step.distribution)))
+        await tools.web_inputs.fetch(step, scope, log.write)
         paths = tools.resolver.paths(step, scope, earlier)
         fingerprint = None
         if step.deterministic:
@@ -133,6 +137,8 @@ class StepRunner:
         tracked = await begin_run(
             tools.tracking, tools.records, record, step.display_name, context.experiment, context.parent_run
         )
+        copies = tools.job_paths.tables(record.name)
+        paths = await tools.web_inputs.with_tables(step, scope, paths, copies, log.write)
         prepared = await self._prepare(record, step, context, code, paths, tracked, python)
         launches = self._launches(record, step, scope, prepared)
         await self._write_log_headers(record, step, environment, prepared, launches)
@@ -176,11 +182,13 @@ class StepRunner:
         outputs = self._create_outputs(record, step, context)
         folder = await asyncio.to_thread(tools.job_paths.prepare, scope, record.name, code)
         # Of other steps' outputs only: any other data has an address, and may be in a registry.
-        made = [name for name, step_input in step.inputs.items() if isinstance(step_input.source, FromStep)]
+        made = [name for name, each in step.inputs.items() if isinstance(each.source, FromStep)]
+        made = [name for name in made if is_passed_on(step, name)]
         addresses = {name: tools.job_paths.address(scope, paths[name]) for name in made}
+        addresses |= tools.resolver.passed_on(step, scope)
         given = values(step, paths, addresses)
         given_outputs = {name: str(path) for name, path in outputs.items()}
-        data = frozenset(name for name in paths if step.inputs[name].type not in VALUE_TYPES)
+        data = frozenset(name for name in {*paths, *addresses} if step.inputs[name].type not in VALUE_TYPES)
         command = substitute(step.command, given, given_outputs, data)
         _refuse_missing_script(step, command, folder)
         token = tools.tracking.token(tracked.run) if tracked else ""
@@ -229,10 +237,8 @@ class StepRunner:
             return {}
         kinds = {name: output.type for name, output in step.outputs.items()}
         file = self._tools.job_paths.plan(record.name)
-        resolver = self._tools.resolver
-        files = ParallelPaths(
-            file, paths, outputs, kinds, resolver.model(step, scope), python.path, lambda uri: resolver.data(uri, scope)
-        )
+        model = self._tools.resolver.model(step, scope)
+        files = ParallelPaths(file, paths, outputs, kinds, model, python.path)
         return parallel_variables(step.parallel, files)
 
     def _launches(self, record: Resource, step: Step, scope: Scope, prepared: _Prepared) -> list[tuple[Member, Launch]]:
