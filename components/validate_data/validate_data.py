@@ -7,33 +7,25 @@ written as parquet, with the columns as schema.json next to it.
 import argparse
 import csv
 import sys
-from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from typed_columns import TypedColumn, typed_columns
+from column_problems import Problem, header_problems, value_problems
+from typed_columns import column_facts, typed_columns
 
 from model_package.documents import write_json
 from model_package.errors import SchemaError
 from model_package.package import write_schema
 from model_package.provenance import write_lineage
 from model_package.reports.pages import write_page
-from model_package.rows.rules import FeatureRules
-from model_package.rows.tables import column
 from model_package.schema import Schema
 from model_package.schema_file import read_schema_file
 from model_package.steps.tracking import record
 
 ROWS_FILE = "rows.parquet"
-SAMPLE_ROWS = 5
-SAMPLE_CHARACTERS = 60
-SHOWN_NAMES = 8
-OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _MEASURES = {"minimum": "min", "median": "median", "mean": "mean", "maximum": "max"}
-# The header is line 1 of the file.
-_FIRST_LINE = 2
 
 EXAMPLE = (
     "example: python components/validate_data/validate_data.py --data sample.csv --schema schema.yml "
@@ -43,23 +35,6 @@ EXAMPLE = (
 
 class UnreadableDataError(Exception):
     """The file cannot be read as a CSV with rows at all."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One rule that one column breaks. A row is a line number of the file, in which the header is line 1."""
-
-    column: str
-    rule: str
-    count: int
-    samples: list[dict[str, Any]]
-
-    def sentence(self) -> str:
-        """Return the problem as one line."""
-        if not self.samples:
-            return f"{self.column}: {self.rule}"
-        shown = "; ".join(", ".join(f"{key} {value}" for key, value in row.items()) for row in self.samples)
-        return f"{self.column}: {self.rule} (rows that break it: {self.count:,}; for example {shown})"
 
 
 def require_text(file: Path) -> None:
@@ -116,67 +91,12 @@ def header_names(file: Path) -> list[str]:
         return next(csv.reader(stream), [])
 
 
-def header_problems(header: list[str], schema: Schema) -> list[Problem]:
-    """Find missing and duplicate columns."""
-    for separator, word in OTHER_SEPARATORS.items():
-        parts = [part.strip(' "') for part in separator.join(header).split(separator)]
-        if len(header) <= 1 and set(parts) & set(schema.columns):
-            rule = f"the columns are separated by {word}; export the file with commas, and decimals with points"
-            return [Problem("file", rule, 1, [])]
-    more = f" and {len(header) - SHOWN_NAMES} more" if len(header) > SHOWN_NAMES else ""
-    found = ", ".join(name[:SAMPLE_CHARACTERS] for name in header[:SHOWN_NAMES])
-    rule = f"the column is missing; the file's header has {found}{more}"
-    by_case = {name.casefold().strip(): name for name in header}
-    close = {name: by_case[name.casefold()] for name in schema.columns if name.casefold() in by_case}
-    missing = [
-        Problem(name, f"the column is missing; is {close[name]!r} meant?" if name in close else rule, 1, [])
-        for name in schema.columns
-        if name not in header
-    ]
-    twice = [name for name, times in Counter(header).items() if times > 1]
-    again = "the column is in the header more than once; keep one of them"
-    return missing + [Problem(name, again, header.count(name), []) for name in twice]
-
-
-def value_problems(texts: pl.DataFrame, columns: dict[str, TypedColumn], schema: Schema) -> list[Problem]:
-    """Find values that are missing, of another type, repeated, unknown or out of range.
-
-    Values of a wrong type are null by now: only values without text count as missing.
-    """
-    wrong = [(name, rule, mask) for name, each in columns.items() for rule, mask in each.broken]
-    wrong += [(name, "is missing", texts[name].is_null()) for name, each in columns.items() if not each.nullable]
-    if schema.identifier:
-        identifiers = columns[schema.identifier].values
-        repeated = identifiers.is_duplicated() & identifiers.is_not_null()
-        wrong.append((schema.identifier, "must not repeat", repeated))
-    for feature in schema.features:
-        if feature.is_number:
-            values = column(pl.DataFrame([columns[feature.name].values]), feature.name)
-            rules = FeatureRules.of(feature).broken_rules(values)
-            wrong += [(feature.name, rule, pl.Series(mask)) for rule, mask in rules]
-    return [
-        Problem(name, f"the value {rule}", len(rows), _samples(texts, name, rows, schema))
-        for name, rule, mask in wrong
-        if len(rows := mask.arg_true())
-    ]
-
-
-def _samples(texts: pl.DataFrame, name: str, wrong: pl.Series, schema: Schema) -> list[dict[str, Any]]:
-    rows = []
-    for index in wrong.head(SAMPLE_ROWS).to_list():
-        value = texts[name][index]
-        shown = "missing" if value is None else repr(value[:SAMPLE_CHARACTERS])
-        identity = {schema.identifier: texts[schema.identifier][index]} if schema.identifier else {}
-        rows.append({"line": index + _FIRST_LINE, **identity, "value": shown})
-    return rows
-
-
-def warnings(texts: pl.DataFrame, rows: pl.DataFrame, schema: Schema) -> list[str]:
+def warnings(header: list[str], rows: pl.DataFrame, schema: Schema) -> list[str]:
     """Find what deserves attention but is no reason to reject the file."""
     found = []
     foreign = [
         name or f"column {number}, which has no name"
-        for number, name in enumerate(texts.columns, start=1)
+        for number, name in enumerate(header, start=1)
         if name not in (*schema.columns, *schema.ignored)
     ]
     if foreign:
@@ -216,12 +136,12 @@ def build_report(file: Path, schema: Schema) -> tuple[dict[str, Any], pl.DataFra
         return report | {"problems": [asdict(problem) for problem in wrong]}, None
     report["rows"] = texts.height
     texts = texts.with_columns(pl.all().replace("", None))
-    columns = typed_columns(texts, schema)
+    columns = typed_columns(texts, schema, column_facts(texts, schema))
     rows = pl.DataFrame([each.values for each in columns.values()])
     problems = value_problems(texts, columns, schema)
     report |= {
         "valid": not problems,
-        "warnings": warnings(texts, rows, schema),
+        "warnings": warnings(texts.columns, rows, schema),
         "columns": summary(rows),
         "problems": [asdict(problem) for problem in problems],
     }

@@ -101,12 +101,14 @@ class Resolver:
 
 
 def is_passed_on(step: Step, name: str) -> bool:
-    """Whether a step gets the address of an input rather than a path: the mode "direct". Parallel steps need files."""
-    return step.inputs[name].mode == DIRECT and step.parallel is None
+    """Whether a step gets an address rather than a path: the mode "direct". Parallel and Spark steps need files."""
+    return step.inputs[name].mode == DIRECT and step.parallel is None and step.spark is None
 
 
 def values(step: Step, paths: dict[str, Path], addresses: dict[str, str]) -> dict[str, str]:
     """The value of each input in the command: text, a path, or an address in the mode "direct".
+
+    Spark opens addresses by itself on Azure; Sail is given paths instead.
 
     The text of an input that another step wrote is read from its file. Raises BadRequest for one of another type.
     """
