@@ -24,6 +24,7 @@ from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
 from azureml_emulator.jobs.launching.interpreters import Interpreters
 from azureml_emulator.jobs.launching.launcher import PlainLauncher
 from azureml_emulator.jobs.launching.preloading import Preloader
+from azureml_emulator.jobs.launching.rank_networks import RankNetworks
 from azureml_emulator.jobs.tracking.external_runs import ExternalRuns
 from azureml_emulator.jobs.tracking.gateway import Gateway
 from azureml_emulator.jobs.tracking.http_client import HttpClient
@@ -93,6 +94,7 @@ class JobParts:
             location=settings.location,
             parallel=settings.parallel_steps,
             listeners=listeners,
+            networks=RankNetworks(processes, listeners, open_ports=settings.open_rank_ports),
             open_spark_ports=settings.open_spark_ports,
         )
         steps = StepRunner(tools)

@@ -34,6 +34,7 @@ from azureml_emulator.jobs.job_paths import JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure, root_of
 from azureml_emulator.jobs.launching.interpreters import Interpreter, Interpreters
 from azureml_emulator.jobs.launching.launcher import Launch, Launcher
+from azureml_emulator.jobs.launching.rank_networks import RankNetworks
 from azureml_emulator.jobs.spark.launch import SparkPaths, spark_command, spark_variables
 from azureml_emulator.jobs.tracking.job_runs import Run, begin_run
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
@@ -74,6 +75,7 @@ class StepTools:
     location: str
     parallel: int
     listeners: Listeners
+    networks: RankNetworks
     open_spark_ports: bool
 
 
@@ -301,12 +303,17 @@ class StepRunner:
             log.write(f"# Environment: {_described(environment)}.")
             log.write(f"# {prepared.interpreter.reason}")
             log.write(f"# {prepared.interpreter.path} (Python {prepared.interpreter.version}), started {how}.")
+            if step.distribution is not None:
+                log.write(f"# {await self._tools.networks.describe()}")
             for name, path in prepared.outputs.items():
                 log.write(f"# Output '{name}': {path}")
             log.write(f"$ {prepared.shown_command}")
 
     async def _execute(self, record: Resource, step: Step, launches: list[tuple[Member, Launch]]) -> None:
-        group = ProcessGroup(self._tools.launcher, launches)
+        network = None
+        if step.distribution is not None:
+            network = await self._tools.networks.network(record.name, free_ports(1)[0])
+        group = ProcessGroup(self._tools.launcher, launches, network)
         await group.start()
         self._tools.records.set_state(record.key, RUNNING)
         await group.run(step)
