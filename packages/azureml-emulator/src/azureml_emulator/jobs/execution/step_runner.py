@@ -130,6 +130,8 @@ class StepRunner:
     ) -> None:
         tools, scope = self._tools, context.scope
         tools.records.set_state(record.key, PREPARING)
+        if step.not_run is not None:
+            raise StepFailed(step.not_run)
         code = tools.resolver.code(step, scope)
         environment = tools.resolver.environment(step, scope)
         tools.records.set_internal(record.key, environment=environment)
