@@ -1,6 +1,7 @@
 """What is wrong with a table of texts: with its header, and with the values of its columns. Pure: no I/O."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,33 +59,85 @@ def header_problems(header: list[str], schema: Schema) -> list[Problem]:
     return missing + [Problem(name, again, header.count(name), []) for name in twice]
 
 
-def value_problems(
-    texts: pl.DataFrame, columns: dict[str, TypedColumn], schema: Schema, *, is_whole: bool = True
-) -> list[Problem]:
-    """Find values that are missing, of another type, repeated, unknown or out of range.
+@dataclass(frozen=True)
+class Broken:
+    """A rule that rows of a column break. `place` orders the rules as reports name them; `mask` is [rows]."""
 
-    Values of a wrong type are null by now: only values without text count as missing. Of a part of a table, which is
-    not `is_whole`, neither repeated ids are found, nor the task that the target fits.
+    place: tuple[int, int, int]
+    column: str
+    rule: str
+    mask: pl.Series
+
+
+# The first number of a place.
+TYPES, MISSING, REPEATED, LIMITS = range(4)
+
+
+def broken_rules(texts: pl.DataFrame, columns: dict[str, TypedColumn], schema: Schema) -> Iterator[Broken]:
+    """Yield each rule of values with the rows that break it, maybe none; without those that take a whole table.
+
+    Values of a wrong type are null by now: only values without text count as missing.
     """
-    hints = _hints(texts, columns, schema) if is_whole else {}
-    wrong = [
-        (name, f"{rule}{hints.get(name, '')}", mask) for name, each in columns.items() for rule, mask in each.broken
-    ]
-    wrong += [(name, "is missing", texts[name].is_null()) for name, each in columns.items() if not each.nullable]
-    if schema.identifier and is_whole:
-        identifiers = columns[schema.identifier].values
-        repeated = identifiers.is_duplicated() & identifiers.is_not_null()
-        wrong.append((schema.identifier, "must not repeat", repeated))
-    for feature in schema.features:
+    for position, (name, each) in enumerate(columns.items()):
+        for number, (rule, mask) in enumerate(each.broken):
+            yield Broken((TYPES, position, number), name, rule, mask)
+    for position, (name, each) in enumerate(columns.items()):
+        if not each.nullable:
+            yield Broken((MISSING, position, 0), name, "is missing", texts[name].is_null())
+    for position, feature in enumerate(schema.features):
         if feature.is_number:
             values = column(pl.DataFrame([columns[feature.name].values]), feature.name)
-            rules = FeatureRules.of(feature).broken_rules(values)
-            wrong += [(feature.name, rule, pl.Series(mask)) for rule, mask in rules]
+            for number, (rule, mask) in enumerate(FeatureRules.of(feature).broken_rules(values)):
+                yield Broken((LIMITS, position, number), feature.name, rule, pl.Series(mask))
+
+
+def repeated_ids(columns: dict[str, TypedColumn], schema: Schema) -> Iterator[Broken]:
+    """Yield the rows of a whole table whose id another row has."""
+    if schema.identifier:
+        identifiers = columns[schema.identifier].values
+        mask = identifiers.is_duplicated() & identifiers.is_not_null()
+        yield Broken((REPEATED, 0, 0), schema.identifier, "must not repeat", mask)
+
+
+def value_problems(texts: pl.DataFrame, columns: dict[str, TypedColumn], schema: Schema) -> list[Problem]:
+    """Find values of a whole table that are missing, of another type, repeated, unknown or out of range."""
+    hints = _hints(texts, columns, schema)
+    found = [*broken_rules(texts, columns, schema), *repeated_ids(columns, schema)]
     return [
-        Problem(name, f"the value {rule}", len(rows), _samples(texts, name, rows, schema))
-        for name, rule, mask in wrong
-        if len(rows := mask.arg_true())
+        Problem(
+            each.column,
+            stated(each.rule, hints.get(each.column, "") if each.place[0] == TYPES else ""),
+            len(rows),
+            samples(texts, each.column, rows, schema),
+        )
+        for each in sorted(found, key=lambda each: each.place)
+        if len(rows := each.mask.arg_true())
     ]
+
+
+def stated(rule: str, hint: str = "") -> str:
+    """Return a rule as reports state it."""
+    return f"the value {rule}{hint}"
+
+
+def warnings(header: list[str], repeated: int, schema: Schema) -> list[str]:
+    """Find what deserves attention but is no reason to reject a file, in which `repeated` rows equal another one."""
+    found = []
+    foreign = [
+        name or f"column {number}, which has no name"
+        for number, name in enumerate(header, start=1)
+        if name not in (*schema.columns, *schema.ignored)
+    ]
+    if foreign:
+        names = ", ".join(foreign)
+        found.append(
+            f"columns that are not in the schema are dropped: {names}; if that is meant, list them under `ignore`"
+        )
+    if repeated:
+        except_id = f" in everything except {schema.identifier}" if schema.identifier else ""
+        rows_equal = "1 row equals" if repeated == 1 else f"{repeated:,} rows equal"
+        found.append(f"{rows_equal} another row{except_id}")
+    return found
 
 
 def _hints(texts: pl.DataFrame, columns: dict[str, TypedColumn], schema: Schema) -> dict[str, str]:
@@ -93,7 +146,8 @@ def _hints(texts: pl.DataFrame, columns: dict[str, TypedColumn], schema: Schema)
     return {schema.target: fitting_task(outcomes, broken, schema)} if broken else {}
 
 
-def _samples(texts: pl.DataFrame, name: str, wrong: pl.Series, schema: Schema) -> list[dict[str, Any]]:
+def samples(texts: pl.DataFrame, name: str, wrong: pl.Series, schema: Schema) -> list[dict[str, Any]]:
+    """Return the first of the `wrong` rows of a table."""
     rows = []
     for index in wrong.head(SAMPLE_ROWS).to_list():
         value = texts[name][index]

@@ -5,21 +5,20 @@ written as parquet, with the columns as schema.json next to it.
 """
 
 import argparse
-import csv
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from column_problems import Problem, header_problems, value_problems
+from column_problems import Problem, header_problems, value_problems, warnings
+from csv_texts import UnreadableDataError, header_names, read_texts, require_text
+from report_pages import write_report
 from typed_columns import column_facts, typed_columns
 
-from model_package.documents import write_json
 from model_package.errors import SchemaError
 from model_package.package import write_schema
 from model_package.provenance import write_lineage
-from model_package.reports.pages import write_page
 from model_package.schema import Schema
 from model_package.schema_file import read_schema_file
 from model_package.steps.tracking import record
@@ -33,83 +32,9 @@ EXAMPLE = (
 )
 
 
-class UnreadableDataError(Exception):
-    """The file cannot be read as a CSV with rows at all."""
-
-
-def require_text(file: Path) -> None:
-    """Raise UnreadableDataError for a file that is missing, empty, or no text in UTF-8."""
-    if not file.is_file():
-        raise UnreadableDataError(f"{file} does not exist; give the path of a CSV file")
-    if file.stat().st_size == 0:
-        raise UnreadableDataError(f"{file} is empty; give a CSV file with a header and rows")
-    with file.open("rb") as stream:
-        if b"\0" in stream.read(4096):
-            reason = "it holds binary data; export it as UTF-8 text"
-            raise UnreadableDataError(f"{file} is not a CSV file: {reason}")
-        stream.seek(0)
-        for number, line in enumerate(stream, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                reason = f"line {number} is not UTF-8 text; export the file as UTF-8"
-                raise UnreadableDataError(f"{file} is not a readable CSV file: {reason}") from error
-
-
-def read_texts(file: Path) -> pl.DataFrame:
-    """Read a CSV with every value as text, so that a wrong type is found and not hidden by type inference.
-
-    Raises UnreadableDataError for a file without rows, and for one whose rows do not fit its header.
-    """
-    try:
-        frame = pl.scan_csv(file, infer_schema=False).collect()
-    except (pl.exceptions.ComputeError, pl.exceptions.NoDataError, pl.exceptions.DuplicateError) as error:
-        raise UnreadableDataError(f"{file} is not a readable CSV file: {_ragged(file)}") from error
-    if frame.height == 0:
-        raise UnreadableDataError(f"{file} has a header but no rows; give a file with data")
-    return frame
-
-
-def _ragged(file: Path) -> str:
-    """Return which line does not fit the header, which the library that reads the rows does not say."""
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        rows = csv.reader(stream)
-        columns = len(next(rows, []))
-        try:
-            for row in rows:
-                if len(row) > columns:
-                    values = f"line {rows.line_num} has {len(row)} values, and the header {columns} columns"
-                    return f"{values}; put a value with a comma in quotes"
-        except csv.Error as error:
-            return f"line {rows.line_num}: {error}; export the file again"
-    return "a quote is opened and never closed, or follows a value; export the file again"
-
-
-def header_names(file: Path) -> list[str]:
-    """Return the header as written; the reader of the rows would rename duplicates."""
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        return next(csv.reader(stream), [])
-
-
-def warnings(header: list[str], rows: pl.DataFrame, schema: Schema) -> list[str]:
-    """Find what deserves attention but is no reason to reject the file."""
-    found = []
-    foreign = [
-        name or f"column {number}, which has no name"
-        for number, name in enumerate(header, start=1)
-        if name not in (*schema.columns, *schema.ignored)
-    ]
-    if foreign:
-        names = ", ".join(foreign)
-        found.append(
-            f"columns that are not in the schema are dropped: {names}; if that is meant, list them under `ignore`"
-        )
-    repeated = rows.height - rows.select(pl.exclude(schema.identifier)).n_unique()
-    if repeated:
-        except_id = f" in everything except {schema.identifier}" if schema.identifier else ""
-        rows_equal = "1 row equals" if repeated == 1 else f"{repeated:,} rows equal"
-        found.append(f"{rows_equal} another row{except_id}")
-    return found
+def repeated_rows(rows: pl.DataFrame, schema: Schema) -> int:
+    """Return how many rows equal another one in everything except the id."""
+    return rows.height - rows.select(pl.exclude(schema.identifier)).n_unique()
 
 
 def summary(rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -141,18 +66,11 @@ def build_report(file: Path, schema: Schema) -> tuple[dict[str, Any], pl.DataFra
     problems = value_problems(texts, columns, schema)
     report |= {
         "valid": not problems,
-        "warnings": warnings(texts.columns, rows, schema),
+        "warnings": warnings(texts.columns, repeated_rows(rows, schema), schema),
         "columns": summary(rows),
         "problems": [asdict(problem) for problem in problems],
     }
     return report, None if problems else rows
-
-
-def write_report(folder: Path, report: dict[str, Any]) -> None:
-    """Write report.json and report.html."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "report.json", report)
-    write_page(folder / "report.html", Path(__file__).with_name("report.html.j2"), {"report": report})
 
 
 def main() -> int:

@@ -11,8 +11,8 @@ import pytest
 from chain import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prepare_data import Shares, SplitError, assign, assign_by_time, identities
 from programs import run_script
+from split_rows import Shares, SplitError, assign, assign_by_time, identities
 from typed_columns import column_facts, merged_facts, typed_columns, unread_numbers
 from validate_data import build_report
 
