@@ -337,23 +337,6 @@ def test_a_table_is_split_by_keys(keys: Any) -> None:
     assert settings.partition_keys == ("region", "shop")
 
 
-@pytest.mark.parametrize(
-    ("node", "says"),
-    [
-        ({"type": "data_transfer", "task": "import_data"}, "with the task import_data, nothing was transferred"),
-        ({"type": "data_transfer", "task": "export_data"}, "with the task export_data, nothing was transferred"),
-        ({"type": "model_monitor"}, "nothing was measured"),
-    ],
-)
-def test_what_runs_on_azure_only_has_the_reason_for_which_it_fails(node: dict[str, Any], says: str) -> None:
-    sink = {"sink": {"job_output_type": "mltable", "uri": "azureml://datastores/d/paths/x", "name": "asset"}}
-
-    step = read({"a": {**node, "componentId": "azureml://registries/azureml/x", "outputs": sink}}).steps["a"]
-
-    assert says in str(step.not_run)
-    assert step.outputs["sink"].type == "mltable"
-
-
 def test_a_copy_of_several_inputs_needs_a_mode() -> None:
     copy = {
         "type": "data_transfer",
