@@ -188,6 +188,10 @@ GRAFANA = (
 MANAGED_NETWORK = (
     Grant(Identity.WORKSPACE, Role.NETWORK_APPROVER, Scope.RESOURCE_GROUP, "approves its managed private endpoints"),
 )
+# Azure's service makes the endpoint in its own network, and this identity approves it at the shared registry.
+SHARED_IMAGES_IN_A_MANAGED_NETWORK = (
+    Grant(Identity.WORKSPACE, Role.NETWORK_APPROVER, Scope.CONTAINER_REGISTRY, "approves its endpoint of the images"),
+)
 OPERATORS = (
     Grant(Group.OPERATORS, Role.READER, Scope.RESOURCE_GROUP, "reads everything, changes nothing"),
     Grant(Group.OPERATORS, Role.MONITORING_READER, Scope.RESOURCE_GROUP, "reads metrics and alerts"),
@@ -223,6 +227,8 @@ def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
         grants += AFTER_ANOTHER
     if settings.network.isolation == "workspace_managed":
         grants += MANAGED_NETWORK
+        if settings.images == "shared":
+            grants += SHARED_IMAGES_IN_A_MANAGED_NETWORK
     if settings.on_drift.enabled:
         grants += HANDLER
     if settings.on_drift.github is not None:
@@ -237,6 +243,12 @@ def group_roles(stages: ProjectStages, stage: str) -> frozenset[Role]:
     # Only the first stage may have the development profile (settings/stage_checks.py).
     tables += SCIENTISTS_WHO_EXPERIMENT if stage == stages.training else SCIENTISTS_WHO_READ
     return frozenset(grant.role for grant in tables)
+
+
+def images_roles() -> frozenset[Role]:
+    """Every role that a stage may grant on the registry of images that the stages share."""
+    tables = WORKSPACE + COMPUTE + ENDPOINT + SHARED_IMAGES_IN_A_MANAGED_NETWORK
+    return frozenset(grant.role for grant in tables if grant.scope is Scope.CONTAINER_REGISTRY)
 
 
 def registry_roles(stages: ProjectStages, stage: str) -> frozenset[Role]:

@@ -247,6 +247,11 @@ class StageSettings(Frozen):
     kubernetes: Kubernetes | None = None
     cpu_cluster: Cluster
     gpu_cluster: Cluster | None = None
+    images: Literal["own", "shared"] = "own"
+    """Where images of environments are: in a registry of the stage's own, which builds them; or in the shared stack's,
+    where the first stage builds them and every other stage finds them."""
+    shared_images: bool = False
+    """Whether the shared stack has a registry for images, read from its file."""
     budget: Budget
     alerts: Alerts
     people: People = People()

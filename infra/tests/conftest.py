@@ -75,16 +75,22 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "ci.azure_devops": {"issuer": DEVOPS_ISSUER, "subject": "sc://o/p/c"},
         },
     ),
+    # It builds its images itself, as every stage may.
     "prod-drift": (
         "prod",
         {
+            "images": "own",
+            "network.package_downloads": True,
             "on_drift": {
                 "github": {},
                 "azure_devops": {"organisation": "example-org", "project": "credit-default", "pipeline": 7},
-            }
+            },
         },
     ),
-    "dev-drift": ("dev", {"on_drift": {"azure_devops": {"organisation": "o", "project": "p", "pipeline": 1}}}),
+    "dev-drift": (
+        "dev",
+        {"images": "own", "on_drift": {"azure_devops": {"organisation": "o", "project": "p", "pipeline": 1}}},
+    ),
     "staging-managed": ("staging", {**MANAGED, "network.agents": "github"}),
     "prod-managed": ("prod", {**MANAGED, "alerts.endpoint_exists": True}),
     "ci-everything": (
@@ -99,7 +105,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "ci-dev-only": ("ci", {"stages": {"dev": GROUP}}),
-    "shared-people": ("shared", {"people": {"readers": {"prod": GROUP}, "users": {"dev": GROUP}}}),
+    "shared-people": (
+        "shared",
+        {"regions": ["westeurope", "northeurope"], "people": {"readers": {"prod": GROUP}, "users": {"dev": GROUP}}},
+    ),
 }
 STAGE_VARIANTS = tuple(name for name, (stack, _) in VARIANTS.items() if stack in STAGES)
 CI_VARIANTS = tuple(name for name, (stack, _) in VARIANTS.items() if stack == "ci")

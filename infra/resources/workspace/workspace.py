@@ -11,7 +11,6 @@ from pulumi_azure_native import machinelearningservices as ml
 from naming import CPU_CLUSTER
 from resources.base import BaseResources
 from resources.context import Component
-from resources.workspace.container_registry import ContainerRegistry
 from resources.workspace.key_vault import KeyVault
 from resources.workspace.storage import COLLECTED, DATA, Storage
 from roles import Identity
@@ -23,7 +22,8 @@ class WorkspaceDependencies(NamedTuple):
 
     storage: Storage
     key_vault: KeyVault
-    container_registry: ContainerRegistry
+    images_id: pulumi.Input[str]
+    """The container registry: the stage's own, or the one that the stages share."""
 
 
 class Workspace(Component):
@@ -62,7 +62,7 @@ class Workspace(Component):
             primary_user_assigned_identity=identity,
             storage_account=dependencies.storage.account.id,
             key_vault=dependencies.key_vault.vault.id,
-            container_registry=dependencies.container_registry.registry.id,
+            container_registry=dependencies.images_id,
             application_insights=base.monitoring.insights.id,
             system_datastores_auth_mode="Identity",
             public_network_access=context.profile.public_network_access,

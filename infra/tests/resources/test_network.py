@@ -46,7 +46,7 @@ def test_every_subnet_has_a_security_group_and_admits_nothing_from_outside(stric
 
 
 def test_with_a_feed_of_its_own_a_stage_trains_without_the_internet() -> None:
-    feed = {"network.package_downloads": False, "network.package_feed": "https://feed.example.com/simple"}
+    feed = {"images": "own", "network.package_feed": "https://feed.example.com/simple"}
     group = run_changed("prod", feed).one("network:NetworkSecurityGroup", "security-training")
     allowed = [r["destinationAddressPrefix"] for r in group.inputs["securityRules"] if r["access"] == "Allow"]
     assert "Internet" not in allowed
