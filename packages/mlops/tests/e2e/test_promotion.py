@@ -284,7 +284,7 @@ def test_an_image_that_the_stage_before_has_not_run_is_neither_proposed_nor_depl
             image_of(team.clients.project, team.clients.project.settings.stage("prod")),
         ),
     ):
-        with pytest.raises(PromotionRefused, match=r"builds no images, and .* has not run in environment mlops-serving"):
+        with pytest.raises(PromotionRefused, match=r"builds no images, and .* has not run in environment"):
             attempt()
 
     # then it is refused there, and only there: the first stage builds
