@@ -53,6 +53,14 @@ def test_with_a_feed_of_its_own_a_stage_trains_without_the_internet() -> None:
     assert "AzureMachineLearning" in allowed
 
 
+def test_training_reaches_microsofts_images_and_not_every_site_behind_front_door() -> None:
+    # `AzureFrontDoor.FrontEnd` is for studio and AutoML, and data could leave through it.
+    group = dry_run_of("prod").one("network:NetworkSecurityGroup", "security-training")
+    allowed = {r["destinationAddressPrefix"] for r in group.inputs["securityRules"] if r["access"] == "Allow"}
+    assert {tag for tag in allowed if tag.startswith("AzureFrontDoor")} == {"AzureFrontDoor.FirstParty"}
+    assert "Internet" not in allowed
+
+
 @pytest.mark.parametrize("length", [16, 18, 20, 21])
 def test_subnets_fit_and_do_not_overlap(length: int) -> None:
     space = IPv4Network(f"10.0.0.0/{length}")
