@@ -206,6 +206,7 @@ def _outputs(base: BaseResources) -> Outputs:
         # Not a secret: it accepts telemetry from the endpoint's identity only, and no keys.
         "application_insights": base.monitoring.insights.connection_string,
         **_serving(settings, names.endpoint),
+        **_spark(settings),
         # What pipelines log in with, and what jobs run as.
         "tenant_id": settings.azure.tenant_id,
         "ci_client_id": identities.client_id(Identity.CI),
@@ -225,6 +226,14 @@ def _serving(settings: StageSettings, endpoint: str) -> Outputs:
         "kubernetes_compute": KUBERNETES_COMPUTE,
         "instance_type": INSTANCE_TYPE,
     }
+
+
+def _spark(settings: StageSettings) -> Outputs:
+    """What jobs of `type: spark` may ask for: `resources.instance_type`, and their number of executors."""
+    spark = settings.spark
+    if spark is None:
+        return {}
+    return {"spark": {"instance_type": spark.size.lower(), "max_executors": spark.max_executors}}
 
 
 def _with_extra(outputs: Outputs, added: Outputs) -> Outputs:

@@ -90,6 +90,14 @@ def _images(settings: StageSettings) -> Iterator[str]:
         )
 
 
+def _spark(settings: StageSettings) -> Iterator[str]:
+    if settings.spark is not None and settings.network.isolation == "own":
+        yield (
+            "spark is given in a network of your own: serverless Spark joins only a workspace-managed network, and "
+            "could not reach the storage; remove spark here, or set network.isolation to workspace_managed"
+        )
+
+
 def _serving(settings: StageSettings) -> Iterator[str]:
     isolation = settings.network.isolation
     if settings.serving == "kubernetes" and isolation == "workspace_managed":
@@ -211,6 +219,7 @@ RULES: tuple[Callable[[StageSettings], Iterator[str]], ...] = (
     _profile,
     _network,
     _images,
+    _spark,
     _serving,
     _kubernetes,
     _clusters,

@@ -70,6 +70,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "serving": "kubernetes",
             "kubernetes": {"authorised_ranges": ["203.0.113.0/24"], "prometheus": True, "grafana": True},
             "gpu_cluster": {"size": "Standard_NC4as_T4_v3", "max_nodes": 1},
+            "spark": {},
             "people": PEOPLE,
             "ci.github": {"organisation": "o", "repository": "r", **GITHUB_IDS},
             "ci.azure_devops": {"issuer": DEVOPS_ISSUER, "subject": "sc://o/p/c"},
@@ -91,7 +92,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         "dev",
         {"images": "own", "on_drift": {"azure_devops": {"organisation": "o", "project": "p", "pipeline": 1}}},
     ),
-    "staging-managed": ("staging", {**MANAGED, "network.agents": "github"}),
+    "staging-managed": ("staging", {**MANAGED, "network.agents": "github", "spark": {"max_executors": 8}}),
     "prod-managed": ("prod", {**MANAGED, "alerts.endpoint_exists": True}),
     "ci-everything": (
         "ci",

@@ -134,6 +134,8 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
         {"images": "own"},
         "the stage's images are built in its network, and no package could be installed",
     ),
+    "spark-in-an-own-network": ("prod", {"spark": {}}, "serverless Spark joins only a workspace-managed network"),
+    "spark-of-another-size": ("dev", {"spark": {"size": "Standard_D4ds_v5"}}, "infra:spark.size"),
     "shared-images-of-a-private-builder": (
         "dev",
         {"network": {"access": "private", "isolation": "own", "address_space": "10.10.0.0/16"}, "serving": "batch"},
