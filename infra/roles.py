@@ -193,9 +193,7 @@ SHARED_IMAGES_IN_A_MANAGED_NETWORK = (
     Grant(Identity.WORKSPACE, Role.NETWORK_APPROVER, Scope.CONTAINER_REGISTRY, "approves its endpoint of the images"),
 )
 # What Microsoft's documentation requires for a Spark job, beside the data itself: of the identity that it runs as.
-SPARK = (
-    Grant(Identity.COMPUTE, Role.CONTRIBUTOR, Scope.STORAGE, "Spark jobs with `identity: managed` read and write"),
-)
+SPARK = (Grant(Identity.COMPUTE, Role.CONTRIBUTOR, Scope.STORAGE, "Spark jobs with a managed identity write"),)
 SPARK_OF_SCIENTISTS = (
     Grant(Group.DATA_SCIENTISTS, Role.CONTRIBUTOR, Scope.STORAGE, "Spark jobs of people run as themselves"),
 )

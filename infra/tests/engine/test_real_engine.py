@@ -86,10 +86,9 @@ def provider() -> Generator[Any]:
 
 def test_the_stub_is_attached_and_configured_as_the_engine_does_it(provider: Any) -> None:
     # given what the engine calls before the first resource, in its order
-    with pytest.raises(grpc.RpcError) as refused:
-        provider.Handshake(provider_pb2.ProviderHandshakeRequest(engine_address="127.0.0.1:1"))
     # then an older provider says that it knows no handshake, and nothing else
-    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    with pytest.raises(grpc.RpcError, match="UNIMPLEMENTED"):
+        provider.Handshake(provider_pb2.ProviderHandshakeRequest(engine_address="127.0.0.1:1"))
     provider.Attach(plugin_pb2.PluginAttach(address="127.0.0.1:1"))
     assert provider.GetPluginInfo(Empty()).version == VERSION
     assert json.loads(provider.GetSchema(provider_pb2.GetSchemaRequest()).schema) == {}
@@ -121,9 +120,8 @@ def test_the_stub_previews_every_resource_of_prod_and_creates_none(provider: Any
             provider_pb2.DiffResponse.DIFF_SOME,
         )
         create.preview = False
-        with pytest.raises(grpc.RpcError, match="creates nothing") as refused:
+        with pytest.raises(grpc.RpcError, match=r"FAILED_PRECONDITION\n\s+details = \"the stub creates nothing"):
             provider.Create(create)
-        assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
 
 def test_the_version_of_the_stub_is_the_locked_one() -> None:
