@@ -118,13 +118,18 @@ def test_a_schedule_is_read_disabled_enabled_and_triggered(ml_client: Any, pipel
 def test_a_schedule_of_an_existing_job_uses_its_definition(ml_client: Any, pipeline: Any) -> None:
     from azure.ai.ml.entities import CronTrigger, JobSchedule
 
+    # given a job whose steps have the compute of the whole job
+    pipeline.compute, pipeline.settings.default_compute = "cpu-cluster", None
     before = ml_client.jobs.create_or_update(pipeline)
     schedule = JobSchedule(name="again", trigger=CronTrigger(expression="0 4 * * 1"), create_job=before.id)
-    ml_client.schedules.begin_create_or_update(schedule).result()
+    # when it is scheduled by its id, then the schedule is answered with its compute, and without its experiment
+    made = ml_client.schedules.begin_create_or_update(schedule).result().create_job
+    assert (made.compute.rsplit("/")[-1], made.experiment_name) == ("cpu-cluster", "")
 
     result = ml_client.schedules.trigger("again")
 
-    assert ml_client.jobs.get(result.job_name)._to_dict()["inputs"] == {"word": "hello"}
+    triggered = ml_client.jobs.get(result.job_name)
+    assert (triggered._to_dict()["inputs"], triggered.experiment_name) == ({"word": "hello"}, "again")
     delete(ml_client, "again")
 
 

@@ -33,8 +33,9 @@ KIND = "schedules"
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 _TRIGGER = {"endTime": None, "startTime": None}
 _PATTERN = {"monthDays": None, "weekDays": None}
+_EXPERIMENT = "experimentName"
 # What a definition that names an existing job inherits from it, unless it has its own.
-_INHERITED = ("jobs", "inputs", "outputs", "settings", "displayName", "experimentName", "environmentId")
+_INHERITED = ("jobs", "inputs", "outputs", "settings", "displayName", "environmentId", "computeId", "identity")
 
 
 class Schedules(Behaviour):
@@ -119,6 +120,8 @@ class Schedules(Behaviour):
         job = self._records.find(scope, name)
         taken = {key: job.properties[key] for key in _INHERITED if job.properties.get(key)}
         given = {key: value for key, value in definition.items() if value not in ("", {}, [])}
+        # The SDK sends no experiment as an empty one, and the service keeps it: the runs are in that of the schedule.
+        given |= {_EXPERIMENT: definition[_EXPERIMENT]} if _EXPERIMENT in definition else {}
         return {**taken, **given}
 
     async def _start(self, key: str, moment: datetime) -> None:
@@ -132,7 +135,7 @@ class Schedules(Behaviour):
         made = {
             **definition,
             "displayName": f"{resource.name}-{moment.astimezone(UTC).strftime(_TIME_FORMAT)}",
-            "experimentName": definition.get("experimentName") or resource.name,
+            _EXPERIMENT: definition.get(_EXPERIMENT) or resource.name,
         }
         await self._jobs.put(kind_of(JOB_KIND), path, {"properties": made})
         return path.name
