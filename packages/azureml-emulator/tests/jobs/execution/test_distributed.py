@@ -203,7 +203,7 @@ def test_the_first_rank_that_fails_ends_all(submitter: Any, code: Path, how: str
     details = submitter.wait(job, "Failed")
 
     message = details["error"]["error"]["message"]
-    assert ending in message
+    assert f"{ending}. Still running then: rank 0. " in message
     assert "rank 1 is in trouble" in message
     assert [process_start_time(pid) for pid in pids(submitter, job)] == [None, None]
 

@@ -25,11 +25,12 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True)
 class _Failed:
-    """The process that failed first, and its exit code, negative for a signal."""
+    """The process that failed first, its exit code, negative for a signal, and the names of those that still ran."""
 
     member: Member
     launch: Launch
     code: int
+    others: str
 
 
 class ProcessGroup:
@@ -61,7 +62,7 @@ class ProcessGroup:
             async with asyncio.timeout(step.timeout):
                 failed = await self._wait()
         except TimeoutError as error:
-            late = ", ".join(name for index in self._running if (name := self._launches[index][0].name))
+            late = self._names()
             await self.stop()
             which = f" Still running: {late}." if late else ""
             message = f"The step '{step.name}' exceeded its timeout of {step.timeout:g} s and was stopped.{which}"
@@ -73,7 +74,10 @@ class ProcessGroup:
             which = f", {failed.member.name}," if failed.member.name else ""
             tail = "\n".join(last_lines(failed.launch.log, _LOG_LINES_IN_ERROR))
             full = room_note(failed.launch.log.parent, tail)
-            message = f"The step '{step.name}'{which} {_ending(failed.code)}. {full}The last lines of its log:\n{tail}"
+            # One that hangs makes another one fail, which has waited for it.
+            late = f"Still running then: {failed.others}. " if failed.others else ""
+            ending = _ending(failed.code)
+            message = f"The step '{step.name}'{which} {ending}. {late}{full}The last lines of its log:\n{tail}"
             raise StepFailed(message)
 
     async def stop(self) -> None:
@@ -81,6 +85,9 @@ class ProcessGroup:
         await asyncio.gather(*(process.stop() for process in self._running.values()))
         if self._network is not None:
             await self._network.close()
+
+    def _names(self) -> str:
+        return ", ".join(name for index in self._running if (name := self._launches[index][0].name))
 
     async def _wait(self) -> _Failed | None:
         """Wait until all have succeeded, except those that serve others, or until one fails. Stops what still runs."""
@@ -95,7 +102,7 @@ class ProcessGroup:
                 for task, index in sorted(((task, waiting.pop(task)) for task in done), key=lambda pair: pair[1]):
                     del self._running[index]
                     if task.result() != 0 and failed is None:
-                        failed = _Failed(*self._launches[index], task.result())
+                        failed = _Failed(*self._launches[index], task.result(), self._names())
         finally:
             for task in waiting:
                 task.cancel()
