@@ -93,7 +93,14 @@ def _output(command: Sequence[str], sdk: Path, environment: dict[str, str]) -> s
     """What a run of pytest printed; None when it took too long."""
     try:
         done = subprocess.run(
-            command, cwd=sdk, env=environment, timeout=FILE_SECONDS, stdout=subprocess.PIPE, text=True, check=False
+            command,
+            cwd=sdk,
+            env=environment,
+            timeout=FILE_SECONDS,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return None
