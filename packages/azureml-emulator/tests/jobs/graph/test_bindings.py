@@ -59,7 +59,7 @@ def test_a_path_below_a_folder_of_the_pipeline_is_data() -> None:
 
     graph = read({"use": use}, inputs=inputs)
 
-    expected = Data("azureml://datastores/d/paths/data/a.csv", "uri_folder", "Download")
+    expected = Data("azureml://datastores/d/paths/data/a.csv", "uri_folder", "download")
     assert graph.steps["use"].inputs["data"].source == expected
 
 
