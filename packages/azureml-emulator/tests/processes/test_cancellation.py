@@ -278,7 +278,8 @@ def test_mlflow_that_is_stopped_while_it_starts_leaves_no_task(
             server.public = server.pages = "http://127.0.0.1:1"
             before = asyncio.all_tasks()
             server.open()
-            while not {task.get_name() for task in asyncio.all_tasks()} & {"waiting for MLflow's first answer"}:
+            # A task does not announce that it has begun.
+            while "waiting for MLflow's first answer" not in {task.get_name() for task in asyncio.all_tasks()}:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             await server.close()
             listeners.close()
