@@ -28,6 +28,8 @@ from scorer import Scorer
 from model_package.package import package_digest
 from model_package.rows.requests import MAX_BODY_BYTES
 
+# They share servers, and with them one worker.
+pytestmark = pytest.mark.xdist_group("servers")
 ONLINE = Path(__file__).parents[2] / "endpoints" / "online"
 GOOD = {"age": 40, "income": 1200.5, "kind": 2}
 START_SECONDS = 60
@@ -224,18 +226,6 @@ def test_requests_beyond_the_limit_get_429_and_a_slow_body_408(client: httpx.Cli
     assert client.post("/score", content=body).status_code == 200
 
 
-def test_a_request_in_work_is_answered_when_the_server_stops(package: Path, tmp_path: Path) -> None:
-    body = CASES["one row"]
-    with running(package.parent, tmp_path) as client:
-        pid = int(client.headers["x-process"])
-        with half_sent(tmp_path, body) as connection:
-            os.kill(pid, signal.SIGTERM)
-            time.sleep(0.3)
-            connection.sendall(body[-1:])
-
-            assert b" 200 OK" in answer(connection)
-
-
 def test_a_wrong_digest_keeps_the_server_from_starting_and_the_log_says_why(package: Path, tmp_path: Path) -> None:
     process = start(package.parent, tmp_path, 2, MODEL_DIGEST="sha256:" + "0" * 64)
 
@@ -244,7 +234,7 @@ def test_a_wrong_digest_keeps_the_server_from_starting_and_the_log_says_why(pack
     assert "but the release promises sha256:000" in (tmp_path / "log").read_text()
 
 
-def test_a_worker_that_dies_under_load_is_replaced_and_the_others_answer(package: Path, tmp_path: Path) -> None:
+def test_a_dead_worker_is_replaced_under_load_and_a_stop_answers_what_is_in_work(package: Path, tmp_path: Path) -> None:
     statuses: Counter[int] = Counter()
     over = threading.Event()
 
@@ -270,6 +260,11 @@ def test_a_worker_that_dies_under_load_is_replaced_and_the_others_answer(package
             over.set()
             for caller in callers:
                 caller.join()
+        with half_sent(tmp_path, CASES["one row"]) as connection:
+            os.kill(int(client.headers["x-process"]), signal.SIGTERM)
+            time.sleep(0.3)
+            connection.sendall(CASES["one row"][-1:])
+            assert b" 200 OK" in answer(connection)
 
     # A caller's connection to the dead worker breaks once; nothing else fails.
     assert statuses.keys() <= {200, 0}
@@ -289,16 +284,9 @@ def wait_until(question: Any) -> None:
         time.sleep(0.05)
 
 
-def test_both_servers_give_the_same_bytes(
-    client: httpx.Client, package: Path, running_server: Any, tmp_path: Path
-) -> None:
-    names = {"MODEL_NAME": "tiny", "MODEL_VERSION": "7"}
-    with (
-        running_server(package.parent, tmp_path / "log", **names) as address,
-        httpx.Client(base_url=address, timeout=START_SECONDS) as today,
-    ):
-        for name, body in CASES.items():
-            ours, theirs = client.post("/score", content=body), today.post("/score", content=body)
-            assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content), name
-            for header in ("content-type", "x-model-name", "x-model-version"):
-                assert ours.headers[header] == theirs.headers[header], name
+def test_both_servers_give_the_same_bytes(client: httpx.Client, inference_server: httpx.Client) -> None:
+    for name, body in CASES.items():
+        ours, theirs = client.post("/score", content=body), inference_server.post("/score", content=body)
+        assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content), name
+        for header in ("content-type", "x-model-name", "x-model-version"):
+            assert ours.headers[header] == theirs.headers[header], name
