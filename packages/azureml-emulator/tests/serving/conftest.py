@@ -71,6 +71,8 @@ def run(request: AMLRequest) -> AMLResponse:
     if asked.get("die"):
         os._exit(9)
     answer = {"text": TEXT, "bytes": len(body), "headers": dict(request.headers), "pid": os.getpid()}
+    # The number of a socket is that of its connection, and of no other one.
+    answer["connection"] = os.fstat(request.environ["gunicorn.socket"].fileno()).st_ino
     return AMLResponse(answer, asked.get("status", 200), {"x-from-model": "yes"}, json_str=True)
 """
 

@@ -26,6 +26,13 @@ def test_the_response_is_the_models(serve: Any) -> None:
     assert reply.headers["content-type"] == "application/json"
 
 
+def test_the_connection_to_a_deployment_is_kept(serve: Any) -> None:
+    connections = {serve.score({}, to="blue").json()["connection"] for _ in range(20)}
+
+    # A probe may have needed one more at the same time.
+    assert len(connections) <= 2
+
+
 def test_the_model_never_sees_the_key(serve: Any) -> None:
     headers = {name.lower() for name in serve.score(to="blue").json()["headers"]}
     assert "authorization" not in headers
