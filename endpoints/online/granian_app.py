@@ -28,8 +28,8 @@ INLINE_BYTES = 64 * 1024
 MAX_CONCURRENT_REQUESTS = "MAX_CONCURRENT_REQUESTS"
 BODY_SECONDS = "REQUEST_BODY_SECONDS"
 FLUSH_SECONDS = 5.0
-# How long the thread that sends traces may keep the interpreter while a request waits for it; Python's own 5 ms, several
-# times per request, would let a busy server answer half as many.
+# How long the thread that sends traces may keep the interpreter while a request waits for it. With Python's own 5 ms,
+# which a request waits several times, a busy server answered half as many.
 SWITCH_SECONDS = 0.0005
 OK, NOT_FOUND, NOT_ALLOWED, TIMED_OUT, TOO_MANY, FAILED = 200, 404, 405, 408, 429, 500
 TEXT = [("content-type", "text/plain; charset=utf-8")]

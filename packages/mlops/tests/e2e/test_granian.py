@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from azureml_emulator.serving.containers.network import has_private_networks
+from azureml_emulator.processes.private_network import has_private_networks
 
 from .conftest import ROOT, Clone, git, make_clone
 

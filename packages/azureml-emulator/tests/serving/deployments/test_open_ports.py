@@ -15,7 +15,7 @@ import pytest
 
 from azureml_emulator.control.ready_file import ReadyFile
 from azureml_emulator.kernel.settings import Settings
-from azureml_emulator.serving.containers.network import has_private_networks
+from azureml_emulator.processes.private_network import has_private_networks
 from azureml_emulator.testing import RunningEmulator, wait_for
 
 pytestmark = [
