@@ -7,7 +7,7 @@ SDK is the whole path of its folder sdk/ml/azure-ai-ml; the branch is the versio
 A name after the options is a part of the path of the files to play. `--results` keeps a line of JSON per test, and
 files that are in it already are not played again; without `--sdk`, their table is printed only. Nothing is left out:
 
-    ran         passed, and a job that it submitted ended, or a deployment that it made served
+    ran         passed, and a job that it submitted was completed, or a deployment that it made served
     stored      passed, with documents and uploads, or with jobs that it cancelled at once
     refused     asks for what the emulator refuses by name (reasons.py)
     failed      anything else that did not pass
