@@ -17,9 +17,9 @@ from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, rea
 from mlops.core.errors import InputError, ProjectError
 from mlops.core.layout import EXTENSION_FOLDER, PROJECT_FILE, SCHEMA_FILE
 from mlops.settings.stages import MOST_STAGES, Server, StageName, StageOrder
+from model_package.isolated_extensions import use_isolated_extensions
 from model_package.schema import Schema, Slice
 from model_package.schema_file import SchemaFile
-from model_package.tasks import use_extensions
 
 Serving = Literal["managed", "kubernetes", "batch"]
 HouseRule = Literal[
@@ -302,7 +302,7 @@ def load_project(given: Path | None = None) -> Project:
     """
     file = project_file(given)
     root = file.resolve().parent
-    use_extensions(root / EXTENSION_FOLDER)
+    use_isolated_extensions(root / EXTENSION_FOLDER)
     return Project(root=root, settings=read_settings(file))
 
 

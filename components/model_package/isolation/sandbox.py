@@ -80,6 +80,28 @@ def confine(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     return True
 
 
+def limit_resources(memory_bytes: int, processor_seconds: int, file_bytes: int) -> None:
+    """Bound the memory and processor time of this process, and the size of what it writes. Windows has no such bounds.
+
+    Memory is bounded on Linux alone: elsewhere the system does not count what a process has mapped.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    bounds = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CPU: processor_seconds,
+        resource.RLIMIT_FSIZE: file_bytes,
+    }
+    if sys.platform == "linux":
+        bounds[resource.RLIMIT_AS] = memory_bytes
+    for kind, most in bounds.items():
+        _, allowed = resource.getrlimit(kind)
+        bound = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
+        resource.setrlimit(kind, (bound, bound))
+
+
 def _python_folders() -> Iterable[Path]:
     found = {*sys.path, sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
     return (Path(each).resolve() for each in sorted(found) if each)
