@@ -7,11 +7,11 @@ that answer load extensions/ themselves (tasks.extensions): they judge nothing.
 from pathlib import Path
 
 from model_package.isolated_extensions.client import DEFAULT_LIMITS, IsolatedLoading, Limits
-from model_package.tasks.extensions import use_extensions
+from model_package.tasks.extensions import SHIPPED, use_extensions
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "use_isolated_extensions"]
 
 
-def use_isolated_extensions(folder: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+def use_isolated_extensions(folder: Path = SHIPPED, limits: Limits = DEFAULT_LIMITS) -> None:
     """Take extensions from this folder from now on, in a process that starts when something asks for them."""
     use_extensions(folder, IsolatedLoading(limits))

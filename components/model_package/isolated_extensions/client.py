@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 _SERVER = "model_package.isolated_extensions.server"
+_DESCRIBE = "describe"
 _REASON_CHARACTERS = 400
 _GIGABYTE = 1 << 30
 # Threads take memory that counts, and win nothing for what is measured here.
@@ -64,11 +65,12 @@ _NUMBER = TypeAdapter(float)
 class Limits:
     """What code of extensions/ may take: seconds of an answer, and memory of its process.
 
-    `answer_bytes` is how long an answer may be, `processor_seconds` how long the process may work in all,
-    `file_bytes` how much it may write into a file.
+    `load_seconds` are for starting and importing, `answer_bytes` is how long an answer may be, `processor_seconds` how
+    long the process may work in all, `file_bytes` how much it may write into a file.
     """
 
     seconds: float = 120
+    load_seconds: float = 120
     memory_bytes: int = 8 * _GIGABYTE
     answer_bytes: int = _GIGABYTE // 4
     processor_seconds: int = 3_600
@@ -134,7 +136,7 @@ class ExtensionProcess:
         )
         file = next((name for name in LISTS if name in files), next(iter(files)))
         self._names = frozenset(files)
-        self.described = self.ask(file, "loading", "describe", Description.model_validate, {})
+        self.described = self.ask(file, "loading", _DESCRIBE, Description.model_validate, {})
 
     def ask(self, file: str, name: str, do: str, check: Callable[[Any], Answer], values: Mapping[str, Any]) -> Answer:
         """Return the checked answer of one part of a file. Raises ExtensionError, or what a task may raise."""
@@ -146,7 +148,8 @@ class ExtensionProcess:
                 raise ExtensionError(file, f"{name} was not measured: {self._over}")
             try:
                 question, limits = pack({"do": do, "with": values}), self._limits
-                found = self._process.ask(*question, limits.seconds, limits.answer_bytes)
+                seconds = limits.load_seconds if do == _DESCRIBE else limits.seconds
+                found = self._process.ask(*question, seconds, limits.answer_bytes)
                 refused = _Refusal.model_validate(found[0]["refused"]) if "refused" in found[0] else None
                 answer = None if refused else check(unpack(*found))
             except ProcessFailed as error:

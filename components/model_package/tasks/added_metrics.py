@@ -11,6 +11,7 @@ from model_package.tasks.extensions import METRICS_FILE, BatchedFunction, call
 from model_package.tasks.task import Metric, Task
 
 if TYPE_CHECKING:
+    from model_package.statistics.bootstrap import Bootstrap, Comparison
     from model_package.statistics.weighted_sums import Scored, Values
     from model_package.tasks.task import Column, Doubles, Floats, Mask
 
@@ -76,7 +77,16 @@ def with_metrics(task: type[Task], added: tuple[Metric, ...]) -> type[Task]:
     return type(task.__name__, (task,), {"metrics": (*task.metrics, *added), "prepare": prepare})
 
 
-def with_failures(scored: Scored) -> tuple[Scored, dict[str, ExtensionError]]:
-    """Return prepared rows whose failing metrics of extensions/ are NaN, and why, as it becomes known by measuring."""
+def compare_with_failures(
+    challenger: Scored, champion: Scored | None, settings: Bootstrap
+) -> tuple[dict[str, Comparison], dict[str, ExtensionError]]:
+    """Compare two models as statistics.bootstrap does; metrics of extensions/ that fail are NaN, with the reason."""
+    from model_package.statistics.bootstrap import compare
+
     failures: dict[str, ExtensionError] = {}
-    return (replace(scored, failures=failures) if isinstance(scored, _ScoredToo) else scored), failures
+
+    def noting(scored: Scored) -> Scored:
+        return replace(scored, failures=failures) if isinstance(scored, _ScoredToo) else scored
+
+    against = None if champion is None else noting(champion)
+    return compare(noting(challenger), against, settings), failures

@@ -116,16 +116,19 @@ class _State:
     load: Callable[[Path], Extensions]
     stamp: tuple[Any, ...] = ()
     loaded: Extensions = field(default_factory=Extensions)
+    problem: tuple[str, str] | None = None
 
 
 # The copy that ships with a step or an endpoint, inside its copy of this package.
-_state = _State(Path(__file__).parents[1] / FOLDER, load_extensions)
+SHIPPED = Path(__file__).parents[1] / FOLDER
+_state = _State(SHIPPED, load_extensions)
 
 
 def use_extensions(folder: Path, load: Callable[[Path], Extensions] = load_extensions) -> None:
     """Load from this folder from now on; it need not exist."""
     if folder != _state.folder or load != _state.load:
-        _state.folder, _state.load, _state.stamp, _state.loaded = folder, load, (), Extensions()
+        _state.folder, _state.load, _state.stamp = folder, load, ()
+        _state.loaded, _state.problem = Extensions(), None
 
 
 def extensions() -> Extensions:
@@ -135,8 +138,13 @@ def extensions() -> Extensions:
     files = sorted(_state.folder.glob("*.py"))
     stamp = tuple((file.name, (facts := file.stat()).st_mtime_ns, facts.st_size) for file in files)
     if stamp != _state.stamp:
-        _state.loaded = _state.load(_state.folder)
-        _state.stamp = stamp
+        _state.stamp, _state.loaded, _state.problem = stamp, Extensions(), None
+        try:
+            _state.loaded = _state.load(_state.folder)
+        except ExtensionError as error:
+            _state.problem = (error.file, error.reason)
+    if _state.problem is not None:
+        raise ExtensionError(*_state.problem)
     return _state.loaded
 
 
@@ -243,4 +251,4 @@ def _accepts(file: str, name: str, function: Any, parameters: str) -> None:
 
 def _said(error: BaseException) -> str:
     """Return an exception in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())[:200]

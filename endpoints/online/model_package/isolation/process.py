@@ -94,7 +94,7 @@ class ConfinedProcess:
             raise ProcessFailed(f"answered with {error}, and {most:,} are allowed") from error
         except (OSError, EOFError) as error:
             ended = self._ending()
-            raise ProcessFailed(f"it took longer than {seconds:.0f} s" if self._late else ended) from error
+            raise ProcessFailed(f"it took longer than {seconds:g} s" if self._late else ended) from error
         except ValueError as error:
             self.end()
             raise ProcessFailed("it answered something that is no message") from error

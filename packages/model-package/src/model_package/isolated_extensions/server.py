@@ -115,8 +115,9 @@ class _Server:
 
     def task(self, name: str, schema: dict[str, Any], member: str, arguments: list[Any], names: dict[str, Any]) -> Any:
         """Return what a member of a task answers."""
-        found = getattr(self._task(name, schema), member)
-        return found(*_rebuilt(member, arguments), **names) if callable(found) else found
+        task = self._task(name, schema)
+        found = getattr(task, member)
+        return found(*_rebuilt(task, member, arguments), **names) if callable(found) else found
 
     def prepare(self, name: str, schema: dict[str, Any], arguments: list[Any]) -> int:
         """Prepare rows for weightings; return the number by which to ask for them."""
@@ -164,16 +165,16 @@ def _table(content: bytes) -> Any:
     return pl.read_ipc(io.BytesIO(content))
 
 
-def _rebuilt(member: str, arguments: list[Any]) -> list[Any]:
+def _rebuilt(task: Any, member: str, arguments: list[Any]) -> list[Any]:
     """Return arguments as the objects that a member of a task takes."""
     from model_package.baseline import Distribution
     from model_package.documents import Fields
     from model_package.evaluation import Evaluation, SubgroupEvaluation
-    from model_package.tasks.task import Chart, SliceMetric
+    from model_package.tasks.task import SliceMetric
 
     match member, arguments:
         case "draw", [chart, *rest]:
-            return [Chart(**chart), *rest]
+            return [next(each for each in task.charts if each.title == chart["title"]), *rest]
         case "rate", [metric, *rest]:
             return [SliceMetric(**metric), *rest]
         case "rate_before", [metric, stated]:
