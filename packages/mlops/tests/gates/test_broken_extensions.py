@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 
 from mlops.checks import check_project
 from mlops.core.layout import EXTENSION_FOLDER
+from mlops.settings import gates
+from model_package.errors import ExtensionError
 from model_package.tasks import use_extensions
 
 ROOT = Path(__file__).parents[4]
@@ -71,7 +74,19 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("name", "text", "says"), [(name, *each) for name, cases in BROKEN.items() for each in cases])
-def test_what_is_wrong_in_a_file_is_one_problem_of_check(folder: Path, name: str, text: str, says: str) -> None:
+def test_what_is_wrong_in_a_file_is_said(folder: Path, name: str, text: str, says: str) -> None:
+    (folder / EXTENSION_FOLDER / name).write_text(text)
+    use_extensions(folder / EXTENSION_FOLDER)
+
+    with pytest.raises(ExtensionError, match=re.escape(says)) as error:
+        gates.catalogue()
+
+    assert error.value.file == name
+
+
+@pytest.mark.parametrize("name", ["metrics.py", "tasks.py"])
+def test_it_is_one_problem_of_check(folder: Path, name: str) -> None:
+    text, says = BROKEN[name][0]
     (folder / EXTENSION_FOLDER / name).write_text(text)
 
     (found,) = check_project(folder)
