@@ -21,7 +21,6 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from model_package.errors import ExtensionError, MeasurementError, ModelError
 from model_package.isolated_extensions.description import Description, first_problem
-from model_package.isolated_extensions.remote_task import checked_floats, remote_task
 from model_package.isolation.process import ConfinedProcess, ProcessFailed
 from model_package.tasks.extensions import (
     FOLDER,
@@ -91,6 +90,9 @@ class IsolatedLoading:
         files = {file.name: file.read_bytes() for file in sorted(folder.glob("*.py"))}
         if not files:
             return Extensions()
+        # Imported here, and below: it loads numpy.
+        from model_package.isolated_extensions.remote_task import remote_task
+
         process = ExtensionProcess(files, self.limits)
         found = process.described
         return Extensions(
@@ -140,7 +142,6 @@ class ExtensionProcess:
 
     def ask(self, file: str, name: str, do: str, check: Callable[[Any], Answer], values: Mapping[str, Any]) -> Answer:
         """Return the checked answer of one part of a file. Raises ExtensionError, or what a task may raise."""
-        # Imported here: it loads numpy.
         from model_package.isolation.values import pack, unpack
 
         with self._lock:
@@ -215,6 +216,8 @@ class RemoteMetric(BatchedFunction):
 
     def measure(self, target: Doubles, answer: Any, weights: Any) -> Doubles:
         """Return its value for every weighting [weightings]. Raises ExtensionError."""
+        from model_package.isolated_extensions.remote_task import checked_floats
+
         values = {"name": self.name, "target": target, "answer": answer, "weights": weights}
         check = partial(checked_floats, shape=(len(weights),))
         return self.process.ask(METRICS_FILE, self.name, "metric", check, values)

@@ -84,14 +84,20 @@ def test_what_is_wrong_in_a_file_is_said(folder: Path, name: str, text: str, say
     assert error.value.file == name
 
 
-@pytest.mark.parametrize("name", ["metrics.py", "tasks.py"])
-def test_it_is_one_problem_of_check(folder: Path, name: str) -> None:
-    text, says = BROKEN[name][0]
-    (folder / EXTENSION_FOLDER / name).write_text(text)
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        BROKEN["tasks.py"][0],
+        ("import os\nos._exit(0)", "extensions/ ended at loading: its process ended with exit code 0; correct it"),
+    ],
+    ids=["wrong", "exits"],
+)
+def test_it_is_one_problem_of_check(folder: Path, text: str, says: str) -> None:
+    (folder / EXTENSION_FOLDER / "tasks.py").write_text(text)
 
     (found,) = check_project(folder)
 
-    assert found.file == f"extensions/{name}"
+    assert found.file == "extensions/tasks.py"
     assert says in found.message
 
 

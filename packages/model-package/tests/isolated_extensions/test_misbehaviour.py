@@ -106,6 +106,11 @@ def test_what_takes_too_long_is_ended_and_not_asked_again(folder: Path) -> None:
         own(np.zeros(3), np.ones(3), np.ones(3))
 
 
+def test_loading_that_takes_too_long_is_ended(folder: Path) -> None:
+    with pytest.raises(ExtensionError, match=r"extensions/ ended at loading: it took longer than 0\.3 s"):
+        measured(folder, "import time\ntime.sleep(600)", Limits(load_seconds=0.3))
+
+
 def test_an_answer_that_is_too_large_is_not_read(folder: Path) -> None:
     text = METRIC.format("return 1.0") + LYING.format("value = [1.0] * 100_000 if hasattr(value, 'shape') else value")
 

@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, read_checked, require_ascii
 from mlops.core.errors import InputError, ProjectError
 from mlops.core.layout import EXTENSION_FOLDER, PROJECT_FILE, SCHEMA_FILE
+from mlops.settings.rules import ExtensionLimits
 from mlops.settings.stages import MOST_STAGES, Server, StageName, StageOrder
-from model_package.isolated_extensions import use_isolated_extensions
 from model_package.schema import Schema, Slice
 from model_package.schema_file import SchemaFile
 
@@ -214,7 +214,7 @@ class Settings(YamlFile):
     """The content of project.yml. `stages` are in the order in which models move through them.
 
     `server` answers requests in all of them: Microsoft's inference server, or granian in a custom container.
-    `checks` says how strict `mlops check` is about rules of the house, which Azure does not have.
+    `checks` says how strict `mlops check` is about rules of the house, `extensions` what code of extensions/ may take.
     """
 
     name: ProjectName
@@ -224,6 +224,7 @@ class Settings(YamlFile):
     server: Server = "inference-server"
     stages: Annotated[tuple[Stage, ...], Field(strict=False)]
     checks: Mapping[HouseRule, Level] = Field(default_factory=dict)
+    extensions: ExtensionLimits = ExtensionLimits()
 
     @field_validator("stages", mode="before")
     @classmethod
@@ -301,9 +302,9 @@ def load_project(given: Path | None = None) -> Project:
     Its extensions are used from now on. Raises ProjectError, with file, line and key of everything that is wrong.
     """
     file = project_file(given)
-    root = file.resolve().parent
-    use_isolated_extensions(root / EXTENSION_FOLDER)
-    return Project(root=root, settings=read_settings(file))
+    project = Project(root=file.resolve().parent, settings=read_settings(file))
+    project.settings.extensions.use(project.path(EXTENSION_FOLDER))
+    return project
 
 
 def project_file(given: Path | None = None) -> Path:
