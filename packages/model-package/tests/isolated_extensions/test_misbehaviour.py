@@ -87,7 +87,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+# Those that no other case is like; each starts a process.
+SHORT = ("exits", "exits at import", "writes garbage", "answers too few", "adds an unknown field")
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(each, marks=[] if each in SHORT else [pytest.mark.long]) for each in CASES]
+)
 def test_it_is_an_error_that_says_what_happened(case: str, folder: Path) -> None:
     text, says = CASES[case]
 
