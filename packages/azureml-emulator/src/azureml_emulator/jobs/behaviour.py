@@ -12,7 +12,7 @@ from azureml_emulator.jobs.definitions.job_answers import answered_job
 from azureml_emulator.jobs.definitions.states import FAILED, NOT_STARTED, TERMINAL
 from azureml_emulator.jobs.definitions.steps import Graph
 from azureml_emulator.jobs.definitions.wire import refuse
-from azureml_emulator.jobs.execution.resolver import Resolver
+from azureml_emulator.jobs.execution.inputs.resolver import Resolver
 from azureml_emulator.jobs.execution.runner import Runner
 from azureml_emulator.jobs.graph.automl_job import read_automl_job
 from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
@@ -46,6 +46,7 @@ class Jobs(Behaviour):
         clock: Clock,
         operations: Operations,
         locator: Locator,
+        resolver: Resolver,
         records: JobRecords,
         runner: Runner,
         job_paths: JobPaths,
@@ -55,7 +56,7 @@ class Jobs(Behaviour):
         super().__init__(store, clock)
         self._operations = operations
         self._locator = locator
-        self._resolver = Resolver(locator)
+        self._resolver = resolver
         self._records = records
         self._runner = runner
         self._job_paths = job_paths
@@ -92,6 +93,9 @@ class Jobs(Behaviour):
         )
         job = self.store.put(drafted)
         for step in graph.known_steps:
+            # A driver of Spark is a fresh process: its imports need not be learned.
+            if step.spark is not None:
+                continue
             chooses = step.sweep is not None and step.sweep.automl is not None
             self._preloader.learn_snapshot(TRIAL_CODE if chooses else self._resolver.code(step, path.scope))
         self._runner.start(job, graph)
@@ -175,13 +179,15 @@ class Jobs(Behaviour):
         kind = properties.get("jobType")
         if kind == PIPELINE:
             return read_pipeline(properties, lambda identifier: self._component(identifier, path.scope))
-        if kind == "Command":
+        if kind in {"Command", "Spark"}:
             return read_command(path.name, properties)
         if kind == "Sweep":
             return read_sweep(path.name, properties)
         if kind == "AutoML":
             return read_automl_job(path.name, properties)
-        raise NotModelled(f"The emulator runs jobs of the types Pipeline, Command, Sweep and AutoML, not '{kind}'.")
+        raise NotModelled(
+            f"The emulator runs jobs of the types Pipeline, Command, Sweep, AutoML and Spark, not '{kind}'."
+        )
 
     def _component(self, identifier: str, scope: Scope) -> dict[str, Any]:
         try:

@@ -160,7 +160,7 @@ def test_an_output_of_the_pipeline_that_no_step_writes_is_taken() -> None:
     assert read({"make": node("make")}, outputs={"best": {}}).outputs == {}
 
 
-@pytest.mark.parametrize("kind", ["spark", "import"])
+@pytest.mark.parametrize("kind", ["import"])
 def test_unsupported_kinds_of_steps_are_refused_by_name(kind: str) -> None:
     with pytest.raises(NotModelled, match=kind):
         read({"a": {"type": kind, "componentId": "make"}})
@@ -335,12 +335,6 @@ def test_a_table_is_split_by_keys(keys: Any) -> None:
     settings = read_parallel(input_data="${{inputs.table}}", partition_keys=keys).parallel
 
     assert settings.partition_keys == ("region", "shop")
-
-
-@pytest.mark.parametrize("task", ["import_data", "export_data"])
-def test_imports_and_exports_are_refused_by_name(task: str) -> None:
-    with pytest.raises(NotModelled, match=f"with the task {task}"):
-        read({"a": {"type": "data_transfer", "task": task, "componentId": "azureml://registries/azureml/x"}})
 
 
 def test_a_copy_of_several_inputs_needs_a_mode() -> None:

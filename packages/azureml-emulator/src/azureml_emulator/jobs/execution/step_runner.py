@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.jobs.definitions.command_line import plain_arguments, substitute
-from azureml_emulator.jobs.definitions.distribution import Member, members
+from azureml_emulator.jobs.definitions.distribution import Member, first_log, members
 from azureml_emulator.jobs.definitions.states import (
     CANCELED,
     COMPLETED,
@@ -23,22 +23,26 @@ from azureml_emulator.jobs.definitions.states import (
     State,
 )
 from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, FromStep, Step
+from azureml_emulator.jobs.execution.inputs.resolver import Resolver, is_passed_on, values
+from azureml_emulator.jobs.execution.inputs.web_inputs import WebInputs
 from azureml_emulator.jobs.execution.output_assets import OutputAssets
 from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
 from azureml_emulator.jobs.execution.process_group import ProcessGroup, StepFailed, free_ports
-from azureml_emulator.jobs.execution.resolver import Resolver, values
 from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.step_variables import azure_variables, data_variables, tracking_variables
 from azureml_emulator.jobs.job_paths import JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure, root_of
 from azureml_emulator.jobs.launching.interpreters import Interpreter, Interpreters
 from azureml_emulator.jobs.launching.launcher import Launch, Launcher
+from azureml_emulator.jobs.launching.rank_networks import RankNetworks
+from azureml_emulator.jobs.spark.launch import SparkPaths, spark_command, spark_variables
 from azureml_emulator.jobs.tracking.job_runs import Run, begin_run
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError, disk_full
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Resource
+from azureml_emulator.processes.listeners import Listeners
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class StepTools:
     records: JobRecords
     job_paths: JobPaths
     resolver: Resolver
+    web_inputs: WebInputs
     reuse: Reuse
     assets: OutputAssets
     tracking: Tracking
@@ -69,6 +74,9 @@ class StepTools:
     variables: dict[str, str]
     location: str
     parallel: int
+    listeners: Listeners
+    networks: RankNetworks
+    open_spark_ports: bool
 
 
 @dataclass(frozen=True)
@@ -76,10 +84,12 @@ class _Prepared:
     """A step that is ready to start."""
 
     command: str
+    shown_command: str
     folder: Path
     environment: dict[str, str]
     outputs: dict[str, Path]
     interpreter: Interpreter
+    socket: Path | None
 
 
 class StepRunner:
@@ -120,10 +130,14 @@ class StepRunner:
     ) -> None:
         tools, scope = self._tools, context.scope
         tools.records.set_state(record.key, PREPARING)
+        if step.not_run is not None:
+            raise StepFailed(step.not_run)
         code = tools.resolver.code(step, scope)
         environment = tools.resolver.environment(step, scope)
         tools.records.set_internal(record.key, environment=environment)
         python = tools.interpreters.of(environment)
+        log = LogFile(tools.job_paths.log(scope, record.name, first_log(step.distribution)))
+        await tools.web_inputs.fetch(step, scope, log.write)
         paths = tools.resolver.paths(step, scope, earlier)
         fingerprint = None
         if step.deterministic:
@@ -133,10 +147,16 @@ class StepRunner:
         tracked = await begin_run(
             tools.tracking, tools.records, record, step.display_name, context.experiment, context.parent_run
         )
+        copies = tools.job_paths.tables(record.name)
+        paths = await tools.web_inputs.with_tables(step, scope, paths, copies, log.write)
         prepared = await self._prepare(record, step, context, code, paths, tracked, python)
         launches = self._launches(record, step, scope, prepared)
         await self._write_log_headers(record, step, environment, prepared, launches)
-        await self._execute(record, step, launches)
+        try:
+            await self._execute(record, step, launches)
+        finally:
+            if prepared.socket is not None:
+                prepared.socket.unlink(missing_ok=True)
         tools.records.set_state(record.key, FINALIZING)
         await tools.assets.register(record.key, step, scope)
         finished = tools.records.get(record.key)
@@ -176,13 +196,23 @@ class StepRunner:
         outputs = self._create_outputs(record, step, context)
         folder = await asyncio.to_thread(tools.job_paths.prepare, scope, record.name, code)
         # Of other steps' outputs only: any other data has an address, and may be in a registry.
-        made = [name for name, step_input in step.inputs.items() if isinstance(step_input.source, FromStep)]
+        made = [name for name, each in step.inputs.items() if isinstance(each.source, FromStep)]
+        made = [name for name in made if is_passed_on(step, name)]
         addresses = {name: tools.job_paths.address(scope, paths[name]) for name in made}
+        addresses |= tools.resolver.passed_on(step, scope)
         given = values(step, paths, addresses)
         given_outputs = {name: str(path) for name, path in outputs.items()}
-        data = frozenset(name for name in paths if step.inputs[name].type not in VALUE_TYPES)
+        data = frozenset(name for name in {*paths, *addresses} if step.inputs[name].type not in VALUE_TYPES)
         command = substitute(step.command, given, given_outputs, data)
-        _refuse_missing_script(step, command, folder)
+        socket, shown = None, command
+        if step.spark is None:
+            _refuse_missing_script(step, command, folder)
+        else:
+            socket = tools.listeners.socket_path("spark")
+            place = SparkPaths(tools.job_paths.plan(record.name, "spark"), folder, python.path, socket)
+            command = await asyncio.to_thread(
+                spark_command, step.spark, command, place, open_port=tools.open_spark_ports
+            )
         token = tools.tracking.token(tracked.run) if tracked else ""
         environment = {
             **python.variables(tools.variables),
@@ -199,13 +229,15 @@ class StepRunner:
             **self._parallel(record, step, scope, paths, outputs, python),
             **step.environment_variables,
         }
-        return _Prepared(command, folder, environment, outputs, python)
+        if step.spark is not None:
+            environment |= spark_variables(step.spark, folder, environment)
+        return _Prepared(command, shown, folder, environment, outputs, python, socket)
 
     def _create_outputs(self, record: Resource, step: Step, context: JobContext) -> dict[str, Path]:
         """The paths of the step's outputs, recorded before it runs."""
         paths = self._tools.job_paths
         outputs = {
-            name: paths.output(context.scope, record.name, name, output, context.datastore)
+            name: paths.output(context.scope, record.name, name, output, context.datastore, is_made=step.spark is None)
             for name, output in step.outputs.items()
         }
         self._tools.records.set_internal(
@@ -228,17 +260,17 @@ class StepRunner:
         if step.parallel is None:
             return {}
         kinds = {name: output.type for name, output in step.outputs.items()}
-        file = self._tools.job_paths.plan(record.name)
-        resolver = self._tools.resolver
-        files = ParallelPaths(
-            file, paths, outputs, kinds, resolver.model(step, scope), python.path, lambda uri: resolver.data(uri, scope)
-        )
+        file = self._tools.job_paths.plan(record.name, "parallel")
+        model = self._tools.resolver.model(step, scope)
+        files = ParallelPaths(file, paths, outputs, kinds, model, python.path)
         return parallel_variables(step.parallel, files)
 
     def _launches(self, record: Resource, step: Step, scope: Scope, prepared: _Prepared) -> list[tuple[Member, Launch]]:
         """What to start for each member of the step's distribution; for most steps there is one."""
         # The driver of a parallel step is the emulator's; it starts its workers in the step's interpreter.
         own = prepared.interpreter.is_own or step.parallel is not None
+        # The driver of a Spark step runs in its interpreter, and is not forked: its libraries start threads.
+        own = own and step.spark is None
         interpreter = None if own else prepared.interpreter.path
         ports = free_ports(step.distribution.ports) if step.distribution else []
         found = members(step.distribution, ports)
@@ -273,12 +305,17 @@ class StepRunner:
             log.write(f"# Environment: {_described(environment)}.")
             log.write(f"# {prepared.interpreter.reason}")
             log.write(f"# {prepared.interpreter.path} (Python {prepared.interpreter.version}), started {how}.")
+            if step.distribution is not None:
+                log.write(f"# {await self._tools.networks.describe()}")
             for name, path in prepared.outputs.items():
                 log.write(f"# Output '{name}': {path}")
-            log.write(f"$ {prepared.command}")
+            log.write(f"$ {prepared.shown_command}")
 
     async def _execute(self, record: Resource, step: Step, launches: list[tuple[Member, Launch]]) -> None:
-        group = ProcessGroup(self._tools.launcher, launches)
+        network = None
+        if step.distribution is not None:
+            network = await self._tools.networks.network(record.name, free_ports(1)[0])
+        group = ProcessGroup(self._tools.launcher, launches, network)
         await group.start()
         self._tools.records.set_state(record.key, RUNNING)
         await group.run(step)
