@@ -154,11 +154,11 @@ class ExtensionProcess:
                 refused = _Refusal.model_validate(found[0]["refused"]) if "refused" in found[0] else None
                 answer = None if refused else check(unpack(*found))
             except ProcessFailed as error:
-                self._over = f"extensions/ ended at {name}: {error}"
+                self._over = _one_line(f"extensions/ ended at {name}: {error}")
             except ValidationError as error:
-                self._over = f"{name} answered what it must not: {first_problem(error)}"
+                self._over = _one_line(f"{name} answered what it must not: {first_problem(error)}")
             except ValueError as error:
-                self._over = f"{name} answered what it must not: {error}"
+                self._over = _one_line(f"{name} answered what it must not: {error}")
             else:
                 if refused is None:
                     return cast(Answer, answer)
