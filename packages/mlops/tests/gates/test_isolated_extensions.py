@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -65,6 +66,18 @@ def own(package, rows):
     os._exit(len(SECRETS))
 
 GATES = [GateMeasure("own", "Own", "lower", own)]
+"""
+
+
+TASK = """
+import os
+from model_package.tasks.binary_classification import BinaryClassification
+
+class Churn(BinaryClassification):
+    name = "churn"
+    {}
+
+TASKS = [Churn]
 """
 
 
@@ -138,3 +151,38 @@ def test_code_that_ends_its_process_blocks_even_if_no_rule_names_it(
     for text in (told, markdown_report(report), html_report(report)):
         assert digest in text
         assert f"as it was at {COMMIT[:12]}" in text
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("member", "unmeasured"),
+    [
+        ("", set()),
+        ("def represent(self, answer): os._exit(0)", {"score_drift", "extension_failures"}),
+        (
+            "def encode(self, values): return super().encode(values)[1:]",
+            {"roc_auc", "score_drift", "extension_failures"},
+        ),
+    ],
+    ids=["as its base", "ends", "loses a row"],
+)
+def test_a_task_of_ones_own_is_judged_from_its_process(
+    member: str, unmeasured: set[str], folder: Path, world: Any
+) -> None:
+    (folder / "tasks.py").write_text(TASK.format(member))
+    use_isolated_extensions(folder)
+    proposal = world.proposal()
+    file = proposal.challenger.folder / "schema.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "task": "churn"}))
+    proposal = replace(
+        proposal,
+        challenger=world.promised(proposal.challenger.folder),
+        champion=None,
+        recent=world.held_out.drop("late"),
+    )
+
+    report = world.run(proposal, GATES + "  - {measure: score_drift, max: 1}\n")
+
+    assert {each.rule.measure for each in report.verdict.blocking} == unmeasured
+    # The report is written whatever the task does.
+    assert report.headline in html_report(report)

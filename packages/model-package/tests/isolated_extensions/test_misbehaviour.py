@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 
 from model_package.errors import ExtensionError
 from model_package.isolated_extensions import Limits, use_isolated_extensions
-from model_package.tasks import extensions, use_extensions
+from model_package.tasks import Extensions, extensions, use_extensions
 
 METRIC = """
 import json, os, pathlib, socket, sys, time
@@ -181,3 +182,13 @@ def test_code_that_changes_libraries_changes_them_in_its_process_alone(folder: P
     assert measured(folder, text).tolist() == [7.0, 7.0]
 
     assert np.mean is before
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["empty", "none"])
+def test_without_files_no_process_is_started(there: bool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    if not there:
+        folder.rmdir()
+    use_isolated_extensions(folder)
+
+    assert extensions() == Extensions()
