@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from model_package.isolated_extensions import use_isolated_extensions
 from model_package.tasks import extensions, use_extensions
 from model_package.tasks.extensions import digest_of
 
+ROOT = Path(__file__).parents[4]
 COMMIT = "ab" * 20
 GATES = """
 format: 1
@@ -186,3 +188,11 @@ def test_a_task_of_ones_own_is_judged_from_its_process(
     assert {each.rule.measure for each in report.verdict.blocking} == unmeasured
     # The report is written whatever the task does.
     assert report.headline in html_report(report)
+
+
+def test_the_command_never_loads_them_itself() -> None:
+    sources = (ROOT / "packages" / "mlops" / "src").rglob("*.py")
+
+    found = [file.name for file in sources if re.search(r"\b(use|load)_extensions\b", file.read_text(encoding="utf-8"))]
+
+    assert found == []
