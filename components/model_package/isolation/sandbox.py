@@ -38,7 +38,8 @@ _BOTH = 0b11
 _READING = _EXECUTE | _READ | _READ_FOLDER
 _OF_FILES = _EXECUTE | _READ | _WRITE | _TRUNCATE | _DEVICE_CONTROL
 _SYSTEM = ("/bin", "/etc", "/lib", "/lib64", "/opt", "/proc", "/sbin", "/sys", "/usr")
-_DEVICES = "/dev"
+# No shared memory, terminal or disk; graphics processors, for models.
+_DEVICES = ("null", "zero", "full", "random", "urandom", "nvidia*", "dri", "kfd")
 
 
 class _Ruleset(ctypes.Structure):
@@ -93,7 +94,8 @@ def confine(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
             _allow(system, rules, folder, _READING)
         for folder in writable:
             _allow(system, rules, folder, everything)
-        _allow(system, rules, Path(_DEVICES), everything & (_READING | _OF_FILES))
+        for device in (found for name in _DEVICES for found in Path("/dev").glob(name)):
+            _allow(system, rules, device, everything & (_READING | _OF_FILES))
         _drop_capabilities(system)
         _checked(system.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
         _checked(system.syscall(_RESTRICT_SELF, rules, 0))

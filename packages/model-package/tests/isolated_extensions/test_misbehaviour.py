@@ -140,6 +140,8 @@ def test_it_sees_nothing_of_its_caller(folder: Path, tmp_path: Path, monkeypatch
             "listing": f"os.listdir({str(tmp_path)!r})",
             "own_code": "open(__file__, 'a')",
             "network": f"socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))",
+            "shared_memory": "os.listdir('/dev/shm')",
+            "terminals": "open('/dev/ptmx', 'wb')",
             "datagrams": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
             "daemons": "socket.socket(socket.AF_UNIX)",
             "signal": f"os.kill({os.getpid()}, 0)",
