@@ -6,8 +6,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from mlops.checks import assets, copies, fingerprints, pins
-from mlops.checks.pipelines.component import PIPELINE, check_component
+from mlops.checks.pipelines.component import PIPELINE, SPARK, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
+from mlops.checks.pipelines.spark import check_spark
 from mlops.checks.project import Project, versioned
 from mlops.checks.protection import check_owners
 from mlops.checks.stages import check_apart, check_releases, check_sample_request, check_stages, fix_stages
@@ -160,6 +161,8 @@ def _content_problems(project: Project) -> Iterator[Problem]:
         yield from check_pipeline(pipeline, is_job=True)
     for component in project.components:
         yield from check_component(component)
+        if component.kind == SPARK:
+            yield from check_spark(component)
         if component.kind == PIPELINE:
             yield from check_pipeline(project.graph_of(component), is_job=False)
     for document in project.environments:
