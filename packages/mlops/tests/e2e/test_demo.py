@@ -111,9 +111,9 @@ def test_second_demo_reuses_everything(lifecycle: Lifecycle) -> None:
     assert again["job"] != lifecycle.first["job"]
     assert said.count("(reused)") == 5
     assert "uploading" not in said
-    assert "promotion to prod" in said
+    assert "promoting to prod" in said
     assert "merged" not in said
-    assert "create:" not in said
+    assert "creating" not in said
 
 
 def test_state_is_private(lifecycle: Lifecycle) -> None:

@@ -147,7 +147,7 @@ def deploy_batch(
             actions.append(f"deployed {name}")
     before = observe_batch(client, endpoint).live
     if audit and before != name:
-        say(f"the golden rows are scored by {name}")
+        say(f"golden test: {name} scores the golden rows …")
         try:
             actions.append(f"{name} scored {_scored_golden_rows(client, project, stage_name, name, found.package)}")
         except RolloutFailed as error:

@@ -21,7 +21,7 @@ from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import say, step_board
 from mlops.core.errors import InputError, Interrupted, JobFailed, RequestRefused
 from mlops.core.layout import SCORING_STEP
-from mlops.core.results import Block, Line, Result, Table
+from mlops.core.results import Block, Line, Result, Table, counted
 from mlops.endpoint.view import VERSION_TAG
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
@@ -110,7 +110,7 @@ class BatchScoreResult(Result):
         facts = (
             ("batch endpoint", f"{self.endpoint}, deployment {self.deployment}"),
             ("model version", self.model_version),
-            ("files scored", f"{len(scored)} with {self._rows:,} rows"),
+            ("files scored", f"{len(scored)} with {counted(self._rows, 'row')}"),
             ("files rejected", str(len(aside))),
             ("predictions", str(self.output)),
         )

@@ -98,6 +98,7 @@ def ensure_started(project: Project) -> Variables:
             return variables(project, _NOTHING_ELSE)
         except MachineError:
             pass
+    say("starting the workspace on this machine …")
     say(start(project))
     return variables(project, _NOTHING_ELSE)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean, escape
 from mlops.core.markdown import table as markdown_table
-from mlops.core.results import Block, HistogramPair, Line, Result, Table, Tone
+from mlops.core.results import Block, HistogramPair, Line, Result, Table, Tone, counted
 from mlops.monitoring.measuring import MonitoringRequest, Results
 from mlops.monitoring.verdict import MonitorVerdict, State
 from mlops.settings.monitoring import catalogue, section_of
@@ -73,7 +73,7 @@ class Monitored:
     def headline(self) -> str:
         """The verdict in one sentence; names in it are unescaped."""
         stage, model = self.request.stage_name, f"{self.model} {self.request.live.version}"
-        rows = f"{self.results.findings.rows:,} rows"
+        rows = counted(self.results.findings.rows, "row")
         skipped = len(self.unmeasured)
         broken = f"{len(self.verdict.broken)} of {len(self.verdict.outcomes)} rules are broken"
         broken += f", {skipped} not measured" if skipped else ""
@@ -85,7 +85,7 @@ class Monitored:
             case "not measured" if not self.results.findings.rows:
                 return f"NOT MEASURED: nothing was collected of {model} in {stage} in this window"
             case "not measured":
-                return f"NOT MEASURED: {rows} of {model} in {stage} are too few to judge"
+                return f"NOT MEASURED: {rows} of {model} in {stage}: too few to judge"
             case "drift":
                 return f"DRIFT: {model} in {stage} has drifted from its release, {broken} on {rows}"
             case "quality":

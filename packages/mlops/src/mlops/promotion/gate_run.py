@@ -103,9 +103,9 @@ def judge(clients: WorkspaceClients, state: StageState, challenger: Challenger, 
     schema = read_project_schema(project.root)
     gates = read_gates(project.path(GATES_FILE), project.order, schema)
     model = challenger.candidate.release.model
-    say(f"gates of {state.stage}: fetching what {model.name} {model.version} is measured with …")
+    say(f"gates of {state.stage}: downloading the package and the test set of {model.name} {model.version} …")
     proposal = gather(clients, state, challenger, gates, task_of(schema))
-    say(f"gates of {state.stage}: measuring on {len(proposal.held_out):,} held-out rows …")
+    say(f"gates of {state.stage}: evaluating on {len(proposal.held_out):,} held-out rows …")
     return run_gates(replace(proposal, rules=rules.commit, rule_changes=rules.changes), gates)
 
 

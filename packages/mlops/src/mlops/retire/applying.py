@@ -33,6 +33,7 @@ from mlops.settings.stages import StageName
 
 RETIREMENT: Final = "retirement"
 _STEPS: Final = {"model": "archive", "deployment": "delete"}
+_DOING: Final = {"model": "archiving", "deployment": "deleting"}
 _SINCE: Final = "of no use since"
 
 
@@ -78,7 +79,7 @@ def _delete_needless(clients: WorkspaceClients, stage: StageName, deployments: S
         if each.name in still:
             _record_and_do(clients, stage, each, lambda each=each: _delete(clients, stage, each))
         else:
-            say(f"{each.name} stays: it is needed again")
+            say(f"keeping {each.name}: it is in use again")
 
 
 def _delete(clients: WorkspaceClients, stage: StageName, item: Item) -> None:
@@ -102,7 +103,7 @@ def _record_and_do(clients: WorkspaceClients, stage: StageName, item: Item, act:
     log = AuditLog(clients.stage(stage))
     event = _event(clients, stage, item)
     log.append_once(event, lambda other: other == event)
-    say(f"{event.step} {item.kind} {item.name}: {item.reason}")
+    say(f"{_DOING[item.kind]} {item.kind} {item.name}: {item.reason}")
     try:
         act()
     except HttpResponseError as error:

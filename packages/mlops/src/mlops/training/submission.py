@@ -196,7 +196,7 @@ def default_data(project: Project) -> DefaultData:
         say(f"data: {own.relative_to(project.root)}, the project's own file")
         return DefaultData(own)
     if project.path(SAMPLE_GENERATOR).is_file():
-        say(f"data: a sample from {SAMPLE_GENERATOR}")
+        say(f"data: a synthetic sample, made by {SAMPLE_GENERATOR}")
         return DefaultData(_generated(project))
     return _synthetic(project)
 
