@@ -6,6 +6,7 @@ written as parquet, with the columns as schema.json next to it.
 
 import argparse
 import csv
+import os
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -19,11 +20,12 @@ from model_package.documents import write_json
 from model_package.errors import SchemaError
 from model_package.package import write_schema
 from model_package.provenance import write_lineage
-from model_package.reports.pages import write_page
+from model_package.reports.pages import Fact, write_page
 from model_package.rows.rules import FeatureRules
 from model_package.rows.tables import column
 from model_package.schema import Schema
 from model_package.schema_file import read_schema_file
+from model_package.steps.run import job_facts
 from model_package.steps.tracking import record
 
 ROWS_FILE = "rows.parquet"
@@ -232,7 +234,8 @@ def write_report(folder: Path, report: dict[str, Any]) -> None:
     """Write report.json and report.html."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "report.json", report)
-    write_page(folder / "report.html", Path(__file__).with_name("report.html.j2"), {"report": report})
+    facts = [Fact("data", report["file"]), *job_facts(os.environ)]
+    write_page(folder / "report.html", Path(__file__).with_name("report.html.j2"), {"report": report}, facts)
 
 
 def main() -> int:

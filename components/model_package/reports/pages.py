@@ -4,9 +4,12 @@ A page says at its top what it is about: facts that are added where the page is 
 version its model will be.
 """
 
+import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,6 +20,10 @@ _PLAIN_FROM = 1_000
 _SMALL_BELOW = 0.001
 _TWO_DIGITS = 10
 _FACTS = "<!-- facts -->"
+# The facts of a step stand before the place of those that are added where the page is kept, and give way to them.
+_OF_STEP = re.compile(rf'(?:<dl class="facts">(?:(?!</dl>).)*</dl>)?{_FACTS}', re.DOTALL)
+_TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
+_HEAD_CHARACTERS = 2_000
 _ADDRESSES = ("https://", "http://")
 _INDEX = "index.html"
 
@@ -73,11 +80,15 @@ def page_environment(*folders: Path) -> Environment:
     )
 
 
-def write_page(file: Path, template: Path, context: Mapping[str, object]) -> None:
-    """Render a template into a file. Raises jinja2.UndefinedError for a name that `context` lacks."""
+def write_page(file: Path, template: Path, context: Mapping[str, object], facts: Sequence[Fact] = ()) -> None:
+    """Render a template into a file, with what a step knows of its `facts`.
+
+    Raises jinja2.UndefinedError for a name that `context` lacks.
+    """
     environment = page_environment(template.parent)
     environment.filters |= {"percent": _percent, "thousands": _thousands, "metric": written_number}
-    file.write_text(environment.get_template(template.name).render(context), encoding="utf-8")
+    text = environment.get_template(template.name).render(context)
+    file.write_text(text.replace(_FACTS, f"{_list(facts)}{_FACTS}", 1), encoding="utf-8")
 
 
 def frame_style() -> str:
@@ -88,8 +99,12 @@ def frame_style() -> str:
 def keep_page(file: Path, text: str, facts: Sequence[Fact], *, listed: bool = True) -> Path:
     """Write a page with its facts; `listed` among the other reports of its folder, in their index.html."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    # A report that is not here cannot be opened from here.
-    shown = [fact for fact in facts if not _is_page(fact.link) or (listed and (file.parent / fact.link).is_file())]
+    # A report that is not here cannot be opened from here, and this one is open.
+    shown = [
+        fact
+        for fact in facts
+        if not _is_page(fact.link) or (listed and fact.link != file.name and (file.parent / fact.link).is_file())
+    ]
     index = [Fact("more", "all reports", _INDEX)] if listed else []
     file.write_text(with_facts(text, [*shown, *index]), encoding="utf-8")
     if listed:
@@ -99,8 +114,13 @@ def keep_page(file: Path, text: str, facts: Sequence[Fact], *, listed: bool = Tr
 
 def with_facts(text: str, facts: Sequence[Fact]) -> str:
     """Return a page of this module's frame with facts at its top; a page of another frame stays as it is."""
+    shown = _list(facts)
+    return _OF_STEP.sub(lambda _: shown, text, count=1) if shown else text
+
+
+def _list(facts: Sequence[Fact]) -> str:
     shown = "".join(f"<div><dt>{escape(fact.name)}</dt><dd>{_value(fact)}</dd></div>" for fact in facts if fact.value)
-    return text.replace(_FACTS, f'<dl class="facts">{shown}</dl>', 1) if shown else text
+    return f'<dl class="facts">{shown}</dl>' if shown else ""
 
 
 def _value(fact: Fact) -> str:
@@ -116,5 +136,16 @@ def _is_page(link: str) -> bool:
 def _write_index(folder: Path) -> None:
     pages = [each for each in folder.glob("*.html") if each.name != _INDEX]
     newest = sorted(pages, key=lambda each: (-each.stat().st_mtime, each.name))
-    text = page_environment().get_template("index.html.j2").render(names=[each.name for each in newest])
+    entries = [(each.name, _title(each), f"{_time(each):%Y-%m-%d %H:%M} UTC") for each in newest]
+    text = page_environment().get_template("index.html.j2").render(entries=entries)
     (folder / _INDEX).write_text(text, encoding="utf-8")
+
+
+def _title(page: Path) -> str:
+    with page.open(encoding="utf-8") as stream:
+        found = _TITLE.search(stream.read(_HEAD_CHARACTERS))
+    return html.unescape(" ".join(found[1].split())) if found else page.name
+
+
+def _time(page: Path) -> datetime:
+    return datetime.fromtimestamp(page.stat().st_mtime, UTC)

@@ -161,7 +161,9 @@ def test_id_may_be_left_out_and_a_binary_target_may_be_of_texts(tmp_path: Path):
         ),
         pytest.param("time: seen", "time: risk", "names risk more than once", id="time is the target"),
         pytest.param("ignore: [comment]", "ignore: [note]", "names note more than once", id="used and ignored"),
-        pytest.param("multiclass_class", "class", "unknown task 'classification'; known are", id="another task"),
+        pytest.param(
+            "multiclass_class", "class", "(did you mean 'binary_classification'?); known are", id="another task"
+        ),
         pytest.param("multiclass", "binary", "write `positive: VALUE`, or write `task", id="classes of two"),
         pytest.param("task: multiclass_classification", "task: regression", "remove them, or", id="classes of none"),
         pytest.param("classes: [low, medium, high]", "", "needs the target's values in order", id="no classes"),

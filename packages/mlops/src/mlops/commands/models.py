@@ -300,16 +300,17 @@ def explain_command(
         raise InputError("say what to explain: either --stage or --package", "Give one of the two.")
     project = load_project(project_path)
     body = _request_body(project, file)
-    model, folder = project.settings.model, package
+    subject, folder = None, package
     if folder is None:
         from mlops.azure.workspace import WorkspaceClients
         from mlops.endpoint.view import live_package
 
-        model, folder = live_package(WorkspaceClients(project), project.order.find(stage or ""))
+        subject, folder = live_package(WorkspaceClients(project), project.order.find(stage or ""))
 
-    from mlops.models.explanation import explain_rows
+    from mlops.models.explanation import explain_rows, with_report
 
-    return answer(explain_rows(folder, model, body), as_json=as_json)
+    result = explain_rows(folder, subject.model if subject else project.settings.model, body)
+    return answer(with_report(project, result, folder, subject), as_json=as_json)
 
 
 @mlops_command(

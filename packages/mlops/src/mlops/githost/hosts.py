@@ -142,6 +142,11 @@ class Workstation(CIJob):
         """A shell's variables cannot be trusted with this."""
         return ""
 
+    @property
+    def pull_request_url(self) -> str:
+        """A shell checks no pull request."""
+        return ""
+
     def builder(self) -> Builder:
         """A person's own machine."""
         return Builder(WORKSTATION)

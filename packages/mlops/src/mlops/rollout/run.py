@@ -21,7 +21,7 @@ from mlops.cli.progress import say
 from mlops.core.errors import MlopsError, ProjectError, RolloutFailed
 from mlops.core.programs import machine_load
 from mlops.core.waiting import SHORTEST_PAUSE_SECONDS, Stop, pause_after
-from mlops.endpoint.view import View, observe
+from mlops.endpoint.view import FULL, View, observe
 from mlops.rollout.audit_writer import AuditWriter
 from mlops.rollout.decide import (
     Action,
@@ -66,6 +66,15 @@ _GIVE_UP: Final = 2
 
 
 @dataclass(frozen=True)
+class Step:
+    """An action that was carried out, when, and the traffic that it left."""
+
+    time: datetime
+    action: Action
+    traffic: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How it ended: the last observed endpoint, and the actions that led there."""
 
@@ -83,7 +92,7 @@ class Rollout:
         self._take_over = take_over
         self._executor = Executor(target, new_owner())
         self._gatherer = EvidenceCollector(target)
-        self._actions: list[Action] = []
+        self.steps: list[Step] = []
         self._holds = False
         self._ending: Action | None = None
         self._lost_since: float | None = None
@@ -98,7 +107,7 @@ class Rollout:
             while True:
                 view = self._step()
                 if view is not None:
-                    return Outcome(view, tuple(self._actions))
+                    return Outcome(view, tuple(step.action for step in self.steps))
         finally:
             self._gatherer.close()
 
@@ -171,7 +180,7 @@ class Rollout:
                 return self._ended(action, view)
             case Wait() | Verify():
                 return None
-        self._actions.append(action)
+        self.steps.append(Step(datetime.now(UTC), action, _traffic_after(action, view)))
         self._audit_writer.note(action, view)
         match action:
             case RollBack(cleared=False):
@@ -250,6 +259,16 @@ class Rollout:
         if error.is_timing and load.is_busy and not self._gatherer.is_measured_elsewhere:
             return inconclusive(error, load, f"mlops deploy --stage {self._target.stage_name}")
         return error
+
+
+def _traffic_after(action: Action, view: View) -> dict[str, int]:
+    match action:
+        case EnterPhase(phase=phase, to=to, origin=origin):
+            return {**dict.fromkeys(view.deployments, 0), **expected_traffic(phase, to, origin)}
+        case RollBack(to=to):
+            return {**dict.fromkeys(view.deployments, 0), **({to: FULL} if to else {})}
+        case _:
+            return dict(view.shares)
 
 
 def _serving(live: str | None) -> str:
