@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from model_package.documents import Fields, Scalar
-from model_package.errors import SchemaError, did_you_mean
+from model_package.errors import SchemaError
 
 # Every command reads the columns, and few compute with them: numpy would double the time to `mlops check`.
 if TYPE_CHECKING:
@@ -105,9 +105,7 @@ class Feature:
         """Read an entry of `features`. Raises SchemaError for an unknown type, or a category without categories."""
         name, kind = document.text("name"), document.text("type")
         if kind not in TYPES:
-            raise SchemaError(
-                f"feature {name}: unknown type {kind!r}{did_you_mean(kind, TYPES)}; known are {', '.join(TYPES)}"
-            )
+            raise SchemaError(f"feature {name}: unknown type {kind!r}; known are {', '.join(TYPES)}")
         if kind == CATEGORY and "categories" not in document:
             raise document.wrong("categories", "is missing: a category needs the list of its values")
         return cls(

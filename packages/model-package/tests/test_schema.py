@@ -142,7 +142,12 @@ def test_id_may_be_left_out_and_a_binary_target_may_be_of_texts(tmp_path: Path):
         pytest.param("[Basic, Pro]", "[]", "at least 1 item", id="no category"),
         pytest.param("categories: [Basic, Pro], ", "", "a category needs the list of its values", id="none"),
         pytest.param("unknown: other", "unknown: drop", "'refuse' or 'other'", id="another rule"),
-        pytest.param("type: boolean", "type: bool", "feature member: unknown type 'bool'; write one of", id="type"),
+        pytest.param(
+            "type: boolean",
+            "type: bool",
+            "feature member: unknown type 'bool' (did you mean 'boolean'?); write one of",
+            id="type",
+        ),
         pytest.param("type: boolean", "type: boolean, categories: [a]", "write `type: category`", id="no category"),
         pytest.param("type: boolean", "type: boolean, unknown: other", "`unknown` does not fit", id="no unknown"),
         pytest.param("type: text", "type: text, maximum: 3", "do not fit the type text", id="limits of a text"),

@@ -294,6 +294,7 @@ def explain_command(
     """
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
+    from mlops.models.explanation import explain_rows, with_report
     from mlops.settings.project import load_project
 
     if (stage is None) == (package is None):
@@ -306,8 +307,6 @@ def explain_command(
         from mlops.endpoint.view import live_package
 
         subject, folder = live_package(WorkspaceClients(project), project.order.find(stage or ""))
-
-    from mlops.models.explanation import explain_rows, with_report
 
     result = explain_rows(folder, subject.model if subject else project.settings.model, body)
     return answer(with_report(project, result, folder, subject), as_json=as_json)

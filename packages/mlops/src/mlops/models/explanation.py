@@ -164,12 +164,9 @@ class ExplainResult(Result):
 def with_report(project: Project, result: ExplainResult, package: Path, subject: Subject | None) -> ExplainResult:
     """Write the explanation as a page, and name it in the result; without a subject the package alone is known."""
     subject = subject or subject_of_package(Subject(result.model, "", result.digest), package)
-    rows = [
-        (row, max((abs(each.contribution) for each in row.contributions), default=0.0) or 1.0) for row in result.rows
-    ]
     name = f"explain-{subject.name}-{subject.version or result.digest.rpartition(':')[2][:_DIGEST_CHARACTERS]}.html"
     facts = facts_of(project, subject, "explained")
-    report = keep_report(project, name, _TEMPLATE, {"result": result, "rows": rows}, facts)
+    report = keep_report(project, name, _TEMPLATE, {"result": result}, facts)
     return replace(result, subject=subject, report=report)
 
 

@@ -2,14 +2,10 @@
 
 It runs a demo on a clone in a temporary folder, and then every command that takes a while, in a terminal of 80
 columns. Beside each, the longest wait for words: between them a counter shows that the command still works.
-
-    uv run python benchmarks/silence.py
-    uv run python benchmarks/silence.py --transcripts FOLDER    (also keeps what each command printed)
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import fcntl
 import os
@@ -27,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harness.figures import Figure, report
+from harness.figures import Figure
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS: Final = 2.0
 COLUMNS: Final = 80
 LINES: Final = 40
@@ -45,7 +41,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "monitor": ("monitor", "--stage", "prod", "--to", "now", "--window", "7d"),
     "explain": ("explain", "--stage", "prod"),
     "batch deployment": ("deploy", "--stage", "dev", "--batch"),
-    "batch scoring": ("score", "--stage", "dev", "--batch", "--file", "{rows}"),
+    "batch scoring": ("score", "--stage", "dev", "--batch", "{rows}", "--output", "{rows}.scored"),
     "provenance": ("provenance", "--stage", "prod"),
     "status": ("status",),
     "history": ("history",),
@@ -58,22 +54,15 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def main() -> int:
-    """Measure and print."""
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--transcripts", type=Path, metavar="FOLDER", help="where to keep what each command printed")
-    parser.add_argument("--only", nargs="*", choices=COMMANDS, help="these commands, after the demo")
-    arguments = parser.parse_args()
+def silence_figures(transcripts: Path | None) -> list[Figure]:
+    """The longest pauses of all commands; `transcripts` is a folder for what they printed."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
         try:
-            figures = measure(project, arguments.only or list(COMMANDS), arguments.transcripts)
+            return measure(project, list(COMMANDS), transcripts)
         finally:
             run_in_terminal(project, ("down",))
-    return report("Silence in a terminal", figures, as_json=arguments.json)
 
 
 def measure(project: Path, names: list[str], transcripts: Path | None) -> list[Figure]:
@@ -170,7 +159,3 @@ def some_table(project: Path) -> Path:
         writer.writerow(["hours", "school", "grade"])
         writer.writerows([at % 40, "north" if at % 3 else "south", 1 + (at * 7 + at % 40) % 90] for at in range(4000))
     return file
-
-
-if __name__ == "__main__":
-    sys.exit(main())
