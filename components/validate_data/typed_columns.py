@@ -1,7 +1,8 @@
 """The texts of a CSV as typed columns, with what is wrong about those that are of another type. Pure: no I/O."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -39,21 +40,68 @@ class TypedColumn:
     nullable: bool = False
 
 
-def typed_columns(texts: pl.DataFrame, schema: Schema) -> dict[str, TypedColumn]:
-    """Convert every column of the schema; an empty text is a missing value.
+@dataclass(frozen=True)
+class ColumnFacts:
+    """What only whole columns tell, of a table that may be typed in parts.
+
+    `numbers` are those of the id, the time and the group of which most cells are numbers. `others` are the values of a
+    binary target beside the positive one, the most frequent first; `has_positive` tells whether that one is there.
+    """
+
+    numbers: frozenset[str]
+    others: tuple[Any, ...] = ()
+    has_positive: bool = True
+
+
+def column_facts(texts: pl.DataFrame, schema: Schema) -> ColumnFacts:
+    """Return the facts of a whole table."""
+    outcomes = texts.group_by(pl.col(schema.target).alias("text")).agg(rows=pl.len())
+    return merged_facts([unread_numbers(texts, schema)], outcomes, schema)
+
+
+def unread_numbers(texts: pl.DataFrame, schema: Schema) -> dict[str, int]:
+    """Count the cells that are no numbers, of the id, the time and the group; "" counts the rows."""
+    kinds = {schema.identifier: INTEGER, schema.group: INTEGER, schema.time: NUMBER}
+    names = [name for name in kinds if name and (name == schema.identifier or name not in schema.names)]
+    counted = {name: _numbers(texts, name, kinds[name]).null_count() for name in names}
+    return {"": texts.height, **counted}
+
+
+def merged_facts(counted: Sequence[Mapping[str, int]], outcomes: pl.DataFrame, schema: Schema) -> ColumnFacts:
+    """Return the facts of a table from those of its parts, and from its different targets with their `rows`."""
+    total = {name: sum(part[name] for part in counted) for name in counted[0]}
+    numbers = frozenset(name for name, unread in total.items() if name and unread <= total[""] // 2)
+    if schema.positive is None or isinstance(schema.positive, bool) or base_task(schema) != BINARY_CLASSIFICATION:
+        return ColumnFacts(numbers)
+    values = _outcomes(outcomes.rename({"text": schema.target}), schema).alias("value")
+    rows = pl.DataFrame([values, outcomes["rows"]]).drop_nulls("value").group_by("value").agg(pl.col("rows").sum())
+    ordered = rows.sort(["rows", "value"], descending=[True, False])["value"]
+    others = tuple(each for each in ordered.to_list() if each != schema.positive)
+    return ColumnFacts(numbers, others, len(others) < len(ordered))
+
+
+def typed_columns(texts: pl.DataFrame, schema: Schema, facts: ColumnFacts) -> dict[str, TypedColumn]:
+    """Convert every column of the schema in all or some rows of a table; an empty text is a missing value.
 
     An integer may be written as "3" or "3.0", as spreadsheets export it.
     """
     found = {}
     if schema.identifier:
-        found[schema.identifier] = _identifier(texts[schema.identifier])
+        found[schema.identifier] = typed_identifier(texts[schema.identifier], facts)
     if schema.time and schema.time not in schema.names:
-        found[schema.time] = _time(texts, schema.time)
+        found[schema.time] = _time(texts, schema.time, facts)
     if schema.group and schema.group not in schema.names:
-        found[schema.group] = _identifier(texts[schema.group])
+        found[schema.group] = typed_identifier(texts[schema.group], facts)
     found |= {feature.name: _feature(texts, feature) for feature in schema.features}
-    target = _target(texts, schema)
-    return found | {schema.target: _with_fitting_task(target, texts[schema.target], schema)}
+    return found | {schema.target: _target(texts, schema, facts)}
+
+
+def typed_identifier(text: pl.Series, facts: ColumnFacts) -> TypedColumn:
+    """Return ids as numbers where most of them are numbers, else as texts."""
+    if text.name not in facts.numbers:
+        return TypedColumn(text)
+    values = _numbers(pl.DataFrame([text]), text.name, INTEGER)
+    return TypedColumn(values, tuple(_unread(text, values, INTEGER)))
 
 
 def _feature(texts: pl.DataFrame, feature: Feature) -> TypedColumn:
@@ -76,23 +124,15 @@ def _feature(texts: pl.DataFrame, feature: Feature) -> TypedColumn:
     return TypedColumn(values.alias(feature.name), broken, feature.nullable)
 
 
-def _identifier(text: pl.Series) -> TypedColumn:
-    """Return ids as numbers where most of them are numbers, else as texts."""
-    values = _numbers(pl.DataFrame([text]), text.name, INTEGER)
-    if values.null_count() > len(text) // 2:
-        return TypedColumn(text)
-    return TypedColumn(values, tuple(_unread(text, values, INTEGER)))
-
-
-def _time(texts: pl.DataFrame, name: str) -> TypedColumn:
+def _time(texts: pl.DataFrame, name: str, facts: ColumnFacts) -> TypedColumn:
     """Return times as moments, or as numbers where most of them are numbers, such as years."""
-    numbers = _numbers(texts, name, NUMBER)
-    if numbers.null_count() <= len(numbers) // 2:
+    if name in facts.numbers:
+        numbers = _numbers(texts, name, NUMBER)
         return TypedColumn(numbers, tuple(_unread(texts[name], numbers, NUMBER)))
     return _feature(texts, Feature(name, TIMESTAMP))
 
 
-def _target(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
+def _target(texts: pl.DataFrame, schema: Schema, facts: ColumnFacts) -> TypedColumn:
     """Return the target in its own words: 0 or 1, the positive or the other value, a number, or a class."""
     name = schema.target
     if base_task(schema) == REGRESSION:
@@ -100,18 +140,20 @@ def _target(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
     if base_task(schema) != BINARY_CLASSIFICATION:
         return _feature(texts, Feature(name, CATEGORY, categories=schema.classes))
     if schema.positive is not None:
-        return _against_positive(texts, schema)
+        return _against_positive(texts, schema, facts)
     values = _numbers(texts, name, INTEGER)
     wrong = texts[name].is_not_null() & ~values.is_in([0, 1]).fill_null(value=False)
     return TypedColumn(values, ((_BINARY_RULE, wrong),) if wrong.any() else ())
 
 
-def _with_fitting_task(target: TypedColumn, text: pl.Series, schema: Schema) -> TypedColumn:
-    """Return a target that breaks rules in many rows with the task that its values fit, if it is another one."""
-    broken = sum(rows.sum() for _, rows in target.broken)
-    if not base_task(schema) or broken < _MANY * len(text):
-        return target
-    distinct = text.drop_nulls().str.strip_chars().unique()
+def fitting_task(outcomes: pl.DataFrame, broken: int, schema: Schema) -> str:
+    """Return a hint for a target that breaks rules in many rows, where its values fit another task; else "".
+
+    `outcomes` has the different targets as `text`, and their `rows`.
+    """
+    if not base_task(schema) or broken < _MANY * int(outcomes["rows"].sum()):
+        return ""
+    distinct = outcomes["text"].drop_nulls().str.strip_chars().unique()
     are_numbers = distinct.cast(pl.Float64, strict=False).null_count() == 0
     fitting = MULTICLASS_CLASSIFICATION
     if len(distinct) == 2:
@@ -119,30 +161,32 @@ def _with_fitting_task(target: TypedColumn, text: pl.Series, schema: Schema) -> 
     elif are_numbers and (len(distinct) > _FEW_CLASSES or distinct.str.contains(".", literal=True).any()):
         fitting = REGRESSION
     if fitting == base_task(schema):
-        return target
-    hint = f"its {len(distinct):,} different values fit `task: {fitting}`"
-    return replace(target, broken=tuple((f"{rule} ({hint})", rows) for rule, rows in target.broken))
+        return ""
+    return f" (its {len(distinct):,} different values fit `task: {fitting}`)"
 
 
-def _against_positive(texts: pl.DataFrame, schema: Schema) -> TypedColumn:
+def _against_positive(texts: pl.DataFrame, schema: Schema, facts: ColumnFacts) -> TypedColumn:
     """Return a target of which schema.yml names the positive value, beside which there must be one other only."""
     positive = schema.positive
     if isinstance(positive, bool):
         return _feature(texts, Feature(schema.target, BOOLEAN))
-    text = texts[schema.target].str.strip_chars()
-    values = text if isinstance(positive, str) else _numbers(texts, schema.target, NUMBER)
-    unread = () if isinstance(positive, str) else tuple(_unread(text, values, NUMBER))
-    others = values.filter((values != positive) & values.is_not_null()).alias("value")
-    others = others.value_counts(name="rows", sort=True)["value"]
-    shown = listed([written(each) for each in others.to_list()])
-    broken = list(unread)
-    if len(others) and not (values == positive).any():
+    values, text = _outcomes(texts, schema), texts[schema.target].str.strip_chars()
+    broken = [] if isinstance(positive, str) else list(_unread(text, values, NUMBER))
+    shown = listed([written(each) for each in facts.others])
+    if facts.others and not facts.has_positive:
         everything = pl.Series([True]).new_from_index(0, len(text))
         broken.append((f"must be {positive} in some rows, as schema.yml says, and is {shown}", everything))
-    elif len(others) > 1:
+    elif len(facts.others) > 1:
         rule = f"must be {positive} or one other value, and is also {shown}"
-        broken.append((rule, values.is_in(others[1:].implode()).fill_null(value=False)))
+        broken.append((rule, ((values != positive) & (values != facts.others[0])).fill_null(value=False)))
     return TypedColumn(values, tuple(broken))
+
+
+def _outcomes(texts: pl.DataFrame, schema: Schema) -> pl.Series:
+    """Return the targets as the positive value is written: as texts, or as numbers."""
+    if isinstance(schema.positive, str):
+        return texts[schema.target].str.strip_chars()
+    return _numbers(texts, schema.target, NUMBER)
 
 
 def _numbers(texts: pl.DataFrame, name: str, kind: str) -> pl.Series:
@@ -156,9 +200,8 @@ def _numbers(texts: pl.DataFrame, name: str, kind: str) -> pl.Series:
 
 
 def _unread(text: pl.Series, values: pl.Series, kind: str) -> Iterator[tuple[str, pl.Series]]:
-    wrong = values.is_null() & text.is_not_null()
-    if wrong.any():
-        yield f"must be of type {kind}", wrong
+    # Also where no row breaks it: parts of a table have the same rules in the same order.
+    yield f"must be of type {kind}", values.is_null() & text.is_not_null()
 
 
 def _moments(days: np.ndarray) -> pl.Series:

@@ -1,5 +1,6 @@
 """Validation and split of a table with columns of every kind, without an id, by time, and with a target of texts."""
 
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from chain import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prepare_data import Shares, SplitError, assign, assign_by_time, identities
 from programs import run_script
+from split_rows import Shares, SplitError, assign, assign_by_time, identities
+from typed_columns import column_facts, merged_facts, typed_columns, unread_numbers
 from validate_data import build_report
 
 from model_package.package import read_schema
@@ -264,3 +266,42 @@ def test_ids_may_be_texts():
 def test_a_time_with_too_few_values_is_refused():
     with pytest.raises(SplitError, match="too many rows have the same year"):
         assign_by_time(pl.Series("year", [2025] * 10), Shares(0.2, 0.3))
+
+
+CELLS = st.sampled_from(["", "1", "2.0", "-3", "x", "7", "2026-01-31", "true", "yes", "no", "Basic", "1e3", " 5 "])
+PARTED = Schema(
+    identifier="id",
+    target="left",
+    positive="yes",
+    time="when",
+    group="owner",
+    features=(Feature("plan", "category", categories=("Basic", "Pro")), Feature("age", "integer", minimum=0)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.tuples(*[CELLS] * 6), min_size=1, max_size=12),
+    cut=st.integers(0, 12),
+    positive=st.sampled_from(["yes", 1, None]),
+)
+def test_a_table_that_is_typed_in_parts_is_typed_as_a_whole(
+    rows: list[tuple[str, ...]], cut: int, positive: str | int | None
+):
+    schema = dataclasses.replace(PARTED, positive=positive)
+    names = ["id", "when", "owner", "plan", "age", "left"]
+    texts = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+    texts = texts.with_columns(pl.all().replace("", None))
+    parts = [texts.head(cut), texts.slice(cut)]
+    outcomes = texts.group_by(pl.col("left").alias("text")).agg(rows=pl.len())
+
+    facts = merged_facts([unread_numbers(part, schema) for part in parts], outcomes, schema)
+
+    assert facts == column_facts(texts, schema)
+    whole = typed_columns(texts, schema, facts)
+    pieces = [typed_columns(part, schema, facts) for part in parts if part.height]
+    for name, column in whole.items():
+        assert pl.concat([each[name].values for each in pieces]).equals(column.values, null_equal=True)
+        broken = {rule: int(mask.sum()) for rule, mask in column.broken}
+        counted = [{rule: int(mask.sum()) for rule, mask in each[name].broken} for each in pieces]
+        assert {rule: sum(each.get(rule, 0) for each in counted) for each in counted for rule in each} == broken

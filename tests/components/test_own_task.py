@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from onnx_graph import convert
 from package_model import signature
-from prepare_data import describe, sentence
+from split_rows import describe, sentence
 from train_model import Tuning, fit, held_out_metrics
 from validate_data import build_report
 

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 from chain import SCHEMA
-from prepare_data import (
+from prepare_data import write_split
+from split_rows import (
     Shares,
     SplitError,
     assign,
@@ -19,7 +20,6 @@ from prepare_data import (
     sentence,
     tracked,
     warnings,
-    write_split,
 )
 
 from model_package.package import read_schema

@@ -16,6 +16,8 @@ from packaging.utils import parse_wheel_filename
 
 ROOT = Path(__file__).parents[2]
 OLDEST, NEWEST = 11, 14
+# Published as a source archive only, and nothing of it is compiled.
+PLAIN_PYTHON = frozenset({"pyspark-client"})
 PYTHONS = [f"3.{minor}" for minor in range(OLDEST, NEWEST + 1)]
 # Ubuntu 24.04's C library, and a Mac that is not older than macOS 14.
 PLATFORMS = {
@@ -87,6 +89,7 @@ def without_wheel(packages: list[dict[str, Any]], python: str, system: str) -> l
         package["name"]
         for package in installed(packages, environment(python, system))
         if "registry" in package["source"]
+        and package["name"] not in PLAIN_PYTHON
         and not any(parse_wheel_filename(Path(each["url"]).name)[3] & known for each in package.get("wheels", ()))
     ]
 

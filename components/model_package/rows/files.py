@@ -58,12 +58,31 @@ def batches(file: Path, rules: RowRules) -> Iterator[Batch]:
         for frame in rows.select(*keys, *known).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True):
             if not frame.height:
                 continue
-            features = frame.select(rules.names)
-            read = _numbers(features, rules, first) if rules.is_numeric else _all_kinds(features, rules, first)
+            read = checked_rows(frame, rules, first)
             first += frame.height
             yield Batch(read, frame.select(keys))
     except pl.exceptions.PolarsError as error:
         raise UnreadableRows(_first_line(error)) from error
+
+
+def checked_rows(frame: pl.DataFrame, rules: RowRules, first: int = 0) -> Tensors:
+    """Return the model's input of rows, whose columns `check_columns` accepts.
+
+    Raises InvalidRows; `first` is the number of the first row in its file.
+    """
+    features = frame.select(_column(each, frame.schema[each.name]) for each in rules.schema.features)
+    return _numbers(features, rules, first) if rules.is_numeric else _all_kinds(features, rules, first)
+
+
+def check_columns(types: Mapping[str, pl.DataType], rules: RowRules, hint: str = "") -> None:
+    """Raise UnreadableRows when columns are missing or hold other values than the schema's."""
+    missing = [name for name in rules.names if name not in types]
+    if missing:
+        raise UnreadableRows(f"it lacks the column {_some(missing)}; it has {_some(list(types))}{hint}")
+    for each in rules.schema.features:
+        if not fits(each, types[each.name]):
+            expected = "numbers" if each.is_number else f"values of type {each.type}"
+            raise UnreadableRows(f"its column {each.name} holds {types[each.name]}, not {expected}")
 
 
 def _scan(file: Path, rules: RowRules) -> pl.LazyFrame:
@@ -84,14 +103,8 @@ def _types(file: Path, rows: pl.LazyFrame, rules: RowRules) -> dict[str, pl.Data
         types = dict(rows.collect_schema())
     except pl.exceptions.PolarsError as error:
         raise UnreadableRows(_first_line(error)) from error
-    missing = [name for name in rules.names if name not in types]
-    if missing:
-        hint = ": are its values separated by commas?" if file.suffix.lower() == CSV and len(types) == 1 else ""
-        raise UnreadableRows(f"it lacks the column {_some(missing)}; it has {_some(list(types))}{hint}")
-    for each in rules.schema.features:
-        if not fits(each, types[each.name]):
-            expected = "numbers" if each.is_number else f"values of type {each.type}"
-            raise UnreadableRows(f"its column {each.name} holds {types[each.name]}, not {expected}")
+    is_one_column = file.suffix.lower() == CSV and len(types) == 1
+    check_columns(types, rules, ": are its values separated by commas?" if is_one_column else "")
     return types
 
 

@@ -84,6 +84,12 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
     help="Let custom containers listen on ports of this machine, which any local user reaches, where Linux's private "
     "networks are not available.",
 )
+@click.option(
+    "--open-spark-ports",
+    is_flag=True,
+    help="Let the engine of Spark steps, which runs Python for every local user who connects to it, listen on ports of "
+    "this machine, where Linux's private networks are not available.",
+)
 @click.option("--subscription", help="The subscription that `env` names.")
 @click.option("--resource-group", help="The resource group that `env` names.")
 @click.option("--workspace", help="The workspace that `env` names.")

@@ -150,7 +150,10 @@ def process_tree(root: int) -> set[int]:
 
 
 def listening(processes: set[int]) -> tuple[set[int], set[Path]]:
-    """The TCP ports and the Unix sockets that processes listen on."""
+    """The TCP ports and the Unix sockets that processes listen on.
+
+    Ports of a network of their own are not in reach of this one. Paths of Unix sockets are, whatever the network.
+    """
     inodes = {inode for process in processes for inode in _sockets(process)}
     ports = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -158,7 +161,7 @@ def listening(processes: set[int]) -> tuple[set[int], set[Path]]:
             fields = line.split()
             if fields[3] == _LISTENING and fields[9] in inodes:
                 ports.add(int(fields[1].rpartition(":")[2], 16))
-    rows = [line.split(maxsplit=7) for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    rows = [line.split(maxsplit=7) for table in _socket_tables(processes) for line in table.splitlines()[1:]]
     named = [row for row in rows if len(row) == 8 and int(row[3], 16) & _ACCEPTS and row[6] in inodes]
     return ports, {Path(row[7]) for row in named}
 
@@ -180,6 +183,19 @@ def _sockets(process: int) -> set[str]:
     except (FileNotFoundError, ProcessLookupError):
         pass
     return found
+
+
+def _socket_tables(processes: set[int]) -> list[str]:
+    """The tables of Unix sockets, one of each network that the processes are in."""
+    found = {}
+    for process in processes:
+        try:
+            network = Path(f"/proc/{process}/ns/net").readlink()
+            found[network] = found.get(network) or Path(f"/proc/{process}/net/unix").read_text()
+        except OSError:
+            # It has ended.
+            continue
+    return list(found.values())
 
 
 def _as_nobody(wanted: dict[str, Any]) -> list[tuple[str, int, str]]:

@@ -213,6 +213,23 @@ def test_a_body_of_an_impossible_shape_is_refused(http: httpx.Client, workspace:
 
 
 @pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/data/v1.0{workspace}/dataversion/batchGetResolvedUris", {"values": [None]}, "values.0"),
+        ("/modelregistry/v1.0{workspace}/models/batchGetResolvedUris", {"values": 5}, "values"),
+        ("/history/v1.0{workspace}/rundata", {"runId": 5}, "runId"),
+        ("/history/v1.0{workspace}/rundata", {}, "runId"),
+    ],
+)
+def test_a_body_of_the_data_plane_names_the_field_of_another_type(
+    http: httpx.Client, workspace: str, path: str, body: dict[str, Any], field: str
+) -> None:
+    reply = http.post(path.format(workspace=workspace), json=body)
+    assert reply.status_code == 400
+    assert f"'{field}'" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
     "conda",
     ["9" * 5_000, "day: 2026-13-45", "a: &a [x]\nb: [*a, *a]", "[" * 5_000, "when: 2026-01-01"],
     ids=["digits", "no day", "alias", "depth", "day"],

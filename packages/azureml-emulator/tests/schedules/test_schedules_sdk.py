@@ -112,13 +112,13 @@ def test_a_schedule_of_an_existing_job_uses_its_definition(ml_client: Any, pipel
 def test_a_schedule_of_an_unsupported_job_is_refused(
     http: Any, workspace: str, assert_azure_error: Callable[..., None]
 ) -> None:
-    definition = {"jobType": "Pipeline", "jobs": {"a": {"type": "spark"}}}
+    definition = {"jobType": "Pipeline", "jobs": {"a": {"type": "import"}}}
     trigger = {"triggerType": "Cron", "expression": "0 4 * * 1"}
     body = {"properties": {"trigger": trigger, "action": {"actionType": "CreateJob", "jobDefinition": definition}}}
 
     reply = http.put(f"{workspace}/schedules/bad", params={"api-version": "2023-06-01-preview"}, json=body)
 
-    assert_azure_error(reply, 501, "NotImplemented", "spark")
+    assert_azure_error(reply, 501, "NotImplemented", "import")
 
 
 def test_schedules_survive_a_kill(

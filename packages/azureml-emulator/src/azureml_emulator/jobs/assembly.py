@@ -87,6 +87,8 @@ class JobParts:
             variables={**inherited(os.environ, Path(sys.executable)), **variables},
             location=settings.location,
             parallel=settings.parallel_steps,
+            listeners=listeners,
+            open_spark_ports=settings.open_spark_ports,
         )
         steps = StepRunner(tools)
         sweeps = SweepRunner(tools, steps)

@@ -92,6 +92,9 @@ class Jobs(Behaviour):
         )
         job = self.store.put(drafted)
         for step in graph.known_steps:
+            # A driver of Spark is a fresh process: its imports need not be learned.
+            if step.spark is not None:
+                continue
             chooses = step.sweep is not None and step.sweep.automl is not None
             self._preloader.learn_snapshot(TRIAL_CODE if chooses else self._resolver.code(step, path.scope))
         self._runner.start(job, graph)
@@ -175,13 +178,15 @@ class Jobs(Behaviour):
         kind = properties.get("jobType")
         if kind == PIPELINE:
             return read_pipeline(properties, lambda identifier: self._component(identifier, path.scope))
-        if kind == "Command":
+        if kind in {"Command", "Spark"}:
             return read_command(path.name, properties)
         if kind == "Sweep":
             return read_sweep(path.name, properties)
         if kind == "AutoML":
             return read_automl_job(path.name, properties)
-        raise NotModelled(f"The emulator runs jobs of the types Pipeline, Command, Sweep and AutoML, not '{kind}'.")
+        raise NotModelled(
+            f"The emulator runs jobs of the types Pipeline, Command, Sweep, AutoML and Spark, not '{kind}'."
+        )
 
     def _component(self, identifier: str, scope: Scope) -> dict[str, Any]:
         try:

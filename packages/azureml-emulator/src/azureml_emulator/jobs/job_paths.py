@@ -61,9 +61,9 @@ class JobPaths:
         """The working folder of a step."""
         return self._jobs / job / "wd"
 
-    def plan(self, job: str) -> Path:
-        """The plan of a parallel step, beside its working folder."""
-        return self._jobs / job / "parallel" / "plan.json"
+    def plan(self, job: str, kind: str) -> Path:
+        """The plan of a step of a kind, such as "parallel", in a folder beside its working folder."""
+        return self._jobs / job / kind / "plan.json"
 
     def prepare(self, scope: Scope, job: str, code: Path | None) -> Path:
         """Create a working folder with a copy of the code snapshot. Blocking: call it in a thread."""
@@ -89,10 +89,13 @@ class JobPaths:
         self.clear(job)
         shutil.rmtree(self.artifacts(scope, job), ignore_errors=True)
 
-    def output(self, scope: Scope, job: str, name: str, output: StepOutput, datastore: str | None) -> Path:
-        """The path of an output: the author's, else below `azureml/<job>/<output>`. Its folder is created.
+    def output(
+        self, scope: Scope, job: str, name: str, output: StepOutput, datastore: str | None, *, is_made: bool = True
+    ) -> Path:
+        """The path of an output: the author's, else below `azureml/<job>/<output>`.
 
-        As on Azure, an output with the name `artifacts` is the folder of the job's artifacts.
+        Its folder is made, or only the one above it: Spark refuses to write a table into a folder that exists. As on
+        Azure, an output with the name `artifacts` is the folder of the job's artifacts.
         """
         if name == ARTIFACTS and not output.uri:
             path = self.artifacts(scope, job)
@@ -102,8 +105,9 @@ class JobPaths:
             path = self._locator.path(f"azureml://datastores/{datastore}/paths/azureml/{job}/{name}", scope)
         else:
             path = self._blobs.path(scope.storage_account, scope.default_container, f"azureml/{job}/{name}")
-        if output.type == "uri_file" or output.type in VALUE_TYPES:
-            path = path if output.uri else path / name
+        is_file = output.type == "uri_file" or output.type in VALUE_TYPES
+        if is_file or not is_made:
+            path = path / name if is_file and not output.uri else path
             path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         else:
             path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ class Settings(BaseModel):
     `computes` are clusters that every workspace has beside the default one. `connections` and `files` are limits.
     `images` maps the names of container images to the Dockerfiles that they were built from, or the folders of these.
     `open_container_ports` lets custom containers listen where any local user reaches them, on machines that cannot
-    give them a network of their own.
+    give them a network of their own; `open_spark_ports` lets the engine of Spark steps do so.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -90,6 +90,7 @@ class Settings(BaseModel):
     files: FileLimits = FileLimits()
     images: dict[str, Path] = Field(default_factory=dict)
     open_container_ports: bool = False
+    open_spark_ports: bool = False
 
 
 def default_state() -> Path:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from azureml_emulator.jobs.definitions.command_line import plain_arguments, substitute
+from azureml_emulator.jobs.definitions.command_line import plain_arguments, shell_words, substitute
 
 PRINT = "printf '%s|' "
 SUBSTITUTED = {
@@ -29,6 +29,7 @@ def test_a_shell_sees_these_words(template: str, value: str, words: list[str]) -
     shown = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
 
     assert shown.rstrip("|").split("|") == words
+    assert shell_words(command)[2:] == words
 
 
 def test_a_path_is_never_split() -> None:

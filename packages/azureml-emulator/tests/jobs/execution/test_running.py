@@ -196,7 +196,7 @@ def test_variables_inputs_and_outputs_of_a_step(submitter: Any) -> None:
 @pytest.mark.parametrize(
     ("properties", "status", "code", "words"),
     [
-        ({"jobType": "Spark"}, 501, "NotImplemented", "Spark"),
+        ({"jobType": "Labeling"}, 501, "NotImplemented", "Labeling"),
         (
             {"jobType": "Command", "command": "true", "computeId": "missing", "environmentId": CURATED},
             400,
@@ -206,7 +206,7 @@ def test_variables_inputs_and_outputs_of_a_step(submitter: Any) -> None:
         ({"jobType": "Command", "command": "true", "environmentId": "gone:1"}, 400, "UserError", "gone:1"),
         ({"jobType": "Pipeline", "jobs": {"a": {"componentId": "gone:1"}}}, 400, "UserError", "component"),
     ],
-    ids=["spark", "unknown-compute", "unknown-environment", "unknown-component"],
+    ids=["unknown-type", "unknown-compute", "unknown-environment", "unknown-component"],
 )
 def test_refused_at_submission(
     submitter: Any,

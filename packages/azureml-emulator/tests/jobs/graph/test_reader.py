@@ -160,7 +160,7 @@ def test_an_output_of_the_pipeline_that_no_step_writes_is_taken() -> None:
     assert read({"make": node("make")}, outputs={"best": {}}).outputs == {}
 
 
-@pytest.mark.parametrize("kind", ["spark", "import"])
+@pytest.mark.parametrize("kind", ["import"])
 def test_unsupported_kinds_of_steps_are_refused_by_name(kind: str) -> None:
     with pytest.raises(NotModelled, match=kind):
         read({"a": {"type": kind, "componentId": "make"}})

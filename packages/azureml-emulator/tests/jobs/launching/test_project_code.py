@@ -16,7 +16,7 @@ FILES = {
     "steps/train/helper.py": "from sklearn.ensemble import HistGradientBoostingClassifier\n",
     "steps/common/tables.py": "def read():\n    import polars\n",
     "jobs/pipeline.yml": "jobs:\n  one: {type: command, command: python one.py, code: ../one}\n",
-    "one/one.py": "import pandas\n",
+    "one/one.py": "import pandas\nfrom pyspark.sql import SparkSession\n",
     # none of these is the code of a step
     "online/deployment.yml": "code_configuration: {code: ., scoring_script: score.py}\n# command: none\n",
     "online/score.py": "import flask\n",

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.serving.containers.network import has_private_networks
+from azureml_emulator.processes.private_network import has_private_networks
 from azureml_emulator.testing import RunningEmulator, running_emulator, wait_for
 
 pytestmark = [

@@ -123,7 +123,8 @@ class StepBoard:
 def say(text: str) -> None:
     """Print one line on standard error."""
     sign_of_life.clear()
-    lines = wrapped(text, get_terminal_size().columns) if sys.stderr.isatty() else [text]
+    below = len(text) - len(text.lstrip()) + 2
+    lines = wrapped(text, get_terminal_size().columns, below) if sys.stderr.isatty() else [text]
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 

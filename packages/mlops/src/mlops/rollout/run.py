@@ -308,7 +308,7 @@ class ProgressReporter:
             case CreateEndpoint():
                 return (f"creating the endpoint: {action.reason}",)
             case Begin(to=to, origin=origin):
-                beside = f"beside {origin}, which is live" if origin else "the first one"
+                beside = f"beside {origin}, which is live" if origin else "with nothing live before"
                 return (f"rolling out {model} as deployment {to}, {beside}",)
             case Create(to=to):
                 return (f"creating deployment {to} …",)

@@ -67,6 +67,30 @@ def plain_arguments(command: str) -> list[str] | None:
     return words if words and words[0] in _INTERPRETERS and (script or module) else None
 
 
+def shell_words(command: str) -> list[str]:
+    """The words of a command line as a shell splits them; nothing in it is executed.
+
+    Raises ValueError for a quote that does not end.
+    """
+    done: list[str] = []
+    quote, escaped = "", False
+    for character in command:
+        if escaped and quote == '"' and character in _SHELL_IN_DOUBLE_QUOTES - {"\\"}:
+            # Which shlex keeps escaped.
+            done[-1] = character
+        else:
+            done.append(character)
+        if escaped:
+            escaped = False
+        elif character == "\\" and quote != "'":
+            escaped = True
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+    return shlex.split("".join(done))
+
+
 def _optional(part: str, inputs: Mapping[str, str]) -> str:
     required = [name for side, name in _REFERENCE.findall(part) if side == "inputs"]
     return part if all(name in inputs for name in required) else ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from azureml_emulator.jobs.definitions.distribution import Distribution
+from azureml_emulator.jobs.definitions.spark import SparkSettings
 from azureml_emulator.jobs.definitions.sweep import SweepSettings
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ class Step:
     """One command to run. `timeout` is in seconds; `component` is the id of the component version, if it has one.
 
     `parallel` is set when the command runs an entry script over mini-batches, `distribution` when several processes
-    may run it, `sweep` when trials run it with different parameters. `is_trial` marks such a trial.
+    may run it, `sweep` when trials run it with different parameters. `is_trial` marks such a trial. `spark` is set when
+    it is a Spark program, whose command line is `spark-submit ENTRY ARGUMENTS`.
     """
 
     name: str
@@ -140,6 +142,7 @@ class Step:
     gates: tuple[Gate, ...] = ()
     sweep: SweepSettings | None = None
     is_trial: bool = False
+    spark: SparkSettings | None = None
 
     @property
     def needs(self) -> frozenset[str]:

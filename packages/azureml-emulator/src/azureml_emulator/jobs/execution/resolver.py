@@ -82,6 +82,8 @@ class Resolver:
 def values(step: Step, paths: dict[str, Path], addresses: dict[str, str]) -> dict[str, str]:
     """The value of each input in the command: text, a path, or an address in the mode "direct".
 
+    Spark opens addresses by itself on Azure; Sail is given paths instead.
+
     The text of an input that another step wrote is read from its file. Raises BadRequest for one of another type.
     """
     given = {}
@@ -91,7 +93,7 @@ def values(step: Step, paths: dict[str, Path], addresses: dict[str, str]) -> dic
         elif step_input.type in VALUE_TYPES:
             given[name] = paths[name].read_text(encoding="utf-8").strip()
             check_literal(given[name], {"type": step_input.type}, f"The input '{name}' of the step '{step.name}'")
-        elif step_input.mode == DIRECT:
+        elif step_input.mode == DIRECT and step.spark is None:
             given[name] = step_input.source.uri if isinstance(step_input.source, Data) else addresses[name]
         else:
             given[name] = str(paths[name])

@@ -57,6 +57,8 @@ class Reuse:
             facts["distribution"] = asdict(step.distribution)
         if step.parallel is not None:
             facts["parallel"] = asdict(step.parallel)
+        if step.spark is not None:
+            facts["spark"] = asdict(step.spark)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     async def find(self, scope: Scope, fingerprint: str) -> Resource | None:

@@ -33,12 +33,14 @@ from azureml_emulator.jobs.job_paths import JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure, root_of
 from azureml_emulator.jobs.launching.interpreters import Interpreter, Interpreters
 from azureml_emulator.jobs.launching.launcher import Launch, Launcher
+from azureml_emulator.jobs.spark.launch import SparkPaths, spark_command, spark_variables
 from azureml_emulator.jobs.tracking.job_runs import Run, begin_run
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import EmulatorError, disk_full
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Resource
+from azureml_emulator.processes.listeners import Listeners
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class StepTools:
     variables: dict[str, str]
     location: str
     parallel: int
+    listeners: Listeners
+    open_spark_ports: bool
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,12 @@ class _Prepared:
     """A step that is ready to start."""
 
     command: str
+    shown_command: str
     folder: Path
     environment: dict[str, str]
     outputs: dict[str, Path]
     interpreter: Interpreter
+    socket: Path | None
 
 
 class StepRunner:
@@ -136,7 +142,11 @@ class StepRunner:
         prepared = await self._prepare(record, step, context, code, paths, tracked, python)
         launches = self._launches(record, step, scope, prepared)
         await self._write_log_headers(record, step, environment, prepared, launches)
-        await self._execute(record, step, launches)
+        try:
+            await self._execute(record, step, launches)
+        finally:
+            if prepared.socket is not None:
+                prepared.socket.unlink(missing_ok=True)
         tools.records.set_state(record.key, FINALIZING)
         await tools.assets.register(record.key, step, scope)
         finished = tools.records.get(record.key)
@@ -182,7 +192,15 @@ class StepRunner:
         given_outputs = {name: str(path) for name, path in outputs.items()}
         data = frozenset(name for name in paths if step.inputs[name].type not in VALUE_TYPES)
         command = substitute(step.command, given, given_outputs, data)
-        _refuse_missing_script(step, command, folder)
+        socket, shown = None, command
+        if step.spark is None:
+            _refuse_missing_script(step, command, folder)
+        else:
+            socket = tools.listeners.socket_path("spark")
+            place = SparkPaths(tools.job_paths.plan(record.name, "spark"), folder, python.path, socket)
+            command = await asyncio.to_thread(
+                spark_command, step.spark, command, place, open_port=tools.open_spark_ports
+            )
         token = tools.tracking.token(tracked.run) if tracked else ""
         environment = {
             **python.variables(tools.variables),
@@ -199,13 +217,15 @@ class StepRunner:
             **self._parallel(record, step, scope, paths, outputs, python),
             **step.environment_variables,
         }
-        return _Prepared(command, folder, environment, outputs, python)
+        if step.spark is not None:
+            environment |= spark_variables(step.spark, folder, environment)
+        return _Prepared(command, shown, folder, environment, outputs, python, socket)
 
     def _create_outputs(self, record: Resource, step: Step, context: JobContext) -> dict[str, Path]:
         """The paths of the step's outputs, recorded before it runs."""
         paths = self._tools.job_paths
         outputs = {
-            name: paths.output(context.scope, record.name, name, output, context.datastore)
+            name: paths.output(context.scope, record.name, name, output, context.datastore, is_made=step.spark is None)
             for name, output in step.outputs.items()
         }
         self._tools.records.set_internal(
@@ -228,7 +248,7 @@ class StepRunner:
         if step.parallel is None:
             return {}
         kinds = {name: output.type for name, output in step.outputs.items()}
-        file = self._tools.job_paths.plan(record.name)
+        file = self._tools.job_paths.plan(record.name, "parallel")
         resolver = self._tools.resolver
         files = ParallelPaths(
             file, paths, outputs, kinds, resolver.model(step, scope), python.path, lambda uri: resolver.data(uri, scope)
@@ -239,6 +259,8 @@ class StepRunner:
         """What to start for each member of the step's distribution; for most steps there is one."""
         # The driver of a parallel step is the emulator's; it starts its workers in the step's interpreter.
         own = prepared.interpreter.is_own or step.parallel is not None
+        # The driver of a Spark step runs in its interpreter, and is not forked: its libraries start threads.
+        own = own and step.spark is None
         interpreter = None if own else prepared.interpreter.path
         ports = free_ports(step.distribution.ports) if step.distribution else []
         found = members(step.distribution, ports)
@@ -275,7 +297,7 @@ class StepRunner:
             log.write(f"# {prepared.interpreter.path} (Python {prepared.interpreter.version}), started {how}.")
             for name, path in prepared.outputs.items():
                 log.write(f"# Output '{name}': {path}")
-            log.write(f"$ {prepared.command}")
+            log.write(f"$ {prepared.shown_command}")
 
     async def _execute(self, record: Resource, step: Step, launches: list[tuple[Member, Launch]]) -> None:
         group = ProcessGroup(self._tools.launcher, launches)

@@ -15,14 +15,15 @@ from azureml_emulator.jobs.definitions.steps import Data, FromStep, Literal, Sou
 from azureml_emulator.jobs.definitions.wire import arm_id, as_text, bool_of, read_input, refuse
 from azureml_emulator.jobs.graph.automl_job import AUTOML, automl_component, with_inputs
 from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, refuse_other_tasks
+from azureml_emulator.jobs.graph.spark import SPARK
 from azureml_emulator.jobs.sweeps.settings import SWEEP
 from azureml_emulator.kernel.errors import NotModelled
 
 FindComponent = Callable[[str], dict[str, Any]]
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
-_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, AUTOML, DATA_TRANSFER})
-_KNOWN_KINDS = "steps of the types command, parallel, pipeline, sweep, automl and data_transfer"
+_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, AUTOML, DATA_TRANSFER, SPARK})
+_KNOWN_KINDS = "steps of the types command, parallel, pipeline, sweep, automl, data_transfer and spark"
 # Fields of a node whose expressions name data, or stand inside the component.
 _BOUND_ELSEWHERE = frozenset({"inputs", "outputs", "componentId"})
 _EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")

@@ -7,11 +7,10 @@ bindings of inputs are resolved in `bindings.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from azureml_emulator.jobs.definitions.control_flow import CONTROL_KINDS, IF_ELSE, Control, Iteration
-from azureml_emulator.jobs.definitions.distribution import Distribution
 from azureml_emulator.jobs.definitions.steps import (
     DATA_TYPES,
     VALUE_TYPES,
@@ -21,7 +20,6 @@ from azureml_emulator.jobs.definitions.steps import (
     Graph,
     Literal,
     Nested,
-    ParallelSettings,
     Registration,
     Step,
     StepInput,
@@ -40,7 +38,6 @@ from azureml_emulator.jobs.definitions.wire import (
 )
 from azureml_emulator.jobs.graph.automl_job import search_of_node, with_inputs
 from azureml_emulator.jobs.graph.bindings import (
-    PARALLEL,
     PIPELINE,
     Bindings,
     FindComponent,
@@ -55,9 +52,8 @@ from azureml_emulator.jobs.graph.bindings import (
 )
 from azureml_emulator.jobs.graph.checks import check_bindings, check_references, in_order, needs_value
 from azureml_emulator.jobs.graph.control_flow import ControlFlowReader
-from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, copy_command
-from azureml_emulator.jobs.graph.distribution import read_distribution
-from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings, read_task
+from azureml_emulator.jobs.graph.spark import check_data
+from azureml_emulator.jobs.graph.step_task import task_of_job, task_of_node
 from azureml_emulator.jobs.sweeps.settings import read_sweep_step
 from azureml_emulator.kernel.errors import NotModelled
 from azureml_emulator.kernel.kinds import kind_of
@@ -97,26 +93,28 @@ def read_pipeline(properties: dict[str, Any], find_component: FindComponent) -> 
 
 
 def read_command(name: str, properties: dict[str, Any]) -> Graph:
-    """The graph of a command job: one step with the name of the job. Raises BadRequest."""
-    if not properties.get("environmentId"):
-        raise refuse("A command job needs an environment.", "environmentId")
+    """The graph of a command job or of a Spark job: one step with the name of the job. Raises BadRequest."""
+    task = task_of_job(name, properties)
     inputs = {key: _given(read_input(key, value)) for key, value in (properties.get("inputs") or {}).items() if value}
     outputs = {key: _output(value or {}, {}) for key, value in (properties.get("outputs") or {}).items()}
     step = Step(
         name=name,
         display_name=properties.get("displayName") or name,
-        command=_command(properties, name),
+        command=task.command,
         inputs=inputs,
         outputs={key: replace(output, exposed_as=key) for key, output in outputs.items()},
-        code=arm_id(properties.get("codeId")),
-        environment=arm_id(properties.get("environmentId")),
+        code=task.code,
+        environment=task.environment,
         environment_variables=_variables(properties.get("environmentVariables")),
         timeout=seconds((properties.get("limits") or {}).get("timeout"), "limits.timeout"),
         deterministic=False,
         compute=arm_id(properties.get("computeId")),
-        distribution=read_distribution(properties, name),
+        distribution=task.distribution,
+        spark=task.spark,
     )
     check_references(step)
+    if step.spark is not None:
+        check_data(step, {}, properties.get("outputs") or {})
     return Graph({name: step}, {key: FromStep(name, key) for key in outputs})
 
 
@@ -210,7 +208,7 @@ class _Reader:
 
     def _step(self, frame: Frame, name: str, node: dict[str, Any], specification: dict[str, Any]) -> Step:
         where = f"{frame.prefix}{name}"
-        runs = _step_task(node, specification, where)
+        runs = task_of_node(node, specification, where)
         declared = specification.get("inputs") or {}
         sweep = search_of_node(node) or read_sweep_step(node, declared, where)
         if sweep is not None:
@@ -243,8 +241,11 @@ class _Reader:
             parallel=runs.parallel,
             distribution=runs.distribution,
             sweep=sweep,
+            spark=runs.spark,
         )
         check_references(step)
+        if step.spark is not None:
+            check_data(step, declared_outputs, node.get("outputs") or {})
         return step
 
     def _step_inputs(
@@ -310,39 +311,6 @@ def _registrations(given: dict[str, Any], kind: str) -> tuple[Registration, ...]
 
 def _given(source: Literal | Data) -> StepInput:
     return StepInput("string", source) if isinstance(source, Literal) else StepInput(source.type, source, source.mode)
-
-
-def _command(specification: dict[str, Any], where: str) -> str:
-    command = str(specification.get("command") or "").strip()
-    if not command:
-        raise refuse(f"'{where}' has no command.", "command")
-    return command
-
-
-@dataclass(frozen=True)
-class _StepTask:
-    """What a step runs: a command, or an entry script over mini-batches."""
-
-    command: str
-    code: str | None
-    environment: str | None
-    parallel: ParallelSettings | None = None
-    distribution: Distribution | None = None
-
-
-def _step_task(node: dict[str, Any], specification: dict[str, Any], where: str) -> _StepTask:
-    if specification.get("type") == DATA_TRANSFER:
-        return _StepTask(copy_command(specification, node.get("inputs") or {}, where), None, None)
-    if PARALLEL not in {str(node.get("type")).lower(), specification.get("type")}:
-        return _StepTask(
-            _command(specification, where),
-            arm_id(specification.get("code")),
-            arm_id(node.get("environment") or specification.get("environment")),
-            distribution=read_distribution(node, where, specification),
-        )
-    task = read_task(node, specification, where)
-    settings = read_settings(node, specification, where)
-    return _StepTask(driver_command(task), arm_id(task.get("code")), arm_id(task.get("environment")), settings)
 
 
 def _variables(given: dict[str, Any] | None) -> dict[str, str]:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 _MAX_FILES = 500
 _MAX_FILE_BYTES = 1_000_000
+# Of Spark steps, which are never forked: nothing is gained when they are imported before.
+_OF_FRESH_PROCESSES = frozenset({"pyspark", "pysail"})
 
 
 def third_party_imports(folders: Sequence[Path]) -> set[str]:
@@ -22,7 +24,11 @@ def third_party_imports(folders: Sequence[Path]) -> set[str]:
     The folders belong together: what one imports from another is not installed.
     """
     files = [file for folder in folders for file in islice(sorted(folder.rglob("*.py")), _MAX_FILES)]
-    own = {file.stem for file in files} | {each.name for folder in folders for each in _packages(folder)}
+    own = (
+        _OF_FRESH_PROCESSES
+        | {file.stem for file in files}
+        | {each.name for folder in folders for each in _packages(folder)}
+    )
     found = {name for file in files if file.stat().st_size <= _MAX_FILE_BYTES for name in _imports(file)}
     return {name for name in found if name.partition(".")[0] not in own and _is_installed(name)}
 

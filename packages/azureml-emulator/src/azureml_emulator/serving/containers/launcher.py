@@ -4,27 +4,25 @@ Started as `python -m azureml_emulator.serving.containers.launcher NETWORK PORT 
 `shared`. Its standard input is a socket pair with the emulator, which asks for a socket with one byte and gets it as a
 descriptor: a socket belongs to the network in which it was made, also in the hands of another process. So the ports of
 the command are open to the emulator and to nobody else on this machine. The first descriptor, unasked, is a socket that
-listens on PORT, the emulator's own, for what the command has to ask of it. Imports nothing of the emulator.
+listens on PORT, the emulator's own, for what the command has to ask of it. Imports little of the emulator.
 """
 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
 
+from azureml_emulator.processes.private_network import enter_private_network
+
 _PRIVATE = "private"
 _LOOPBACK = "127.0.0.1"
-_NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
-_GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 0x1
 _DEATH_SIGNAL, _SUBREAPER = 1, 36
 _LISTENING = "0A"
 # What the emulator asks for: a socket, or the ports that are listened on.
@@ -55,23 +53,6 @@ def main(network: str, port: int, command: list[str]) -> int:
     code = child.wait()
     _end_descendants()
     return code if code >= 0 else 128 - code
-
-
-def enter_private_network() -> None:
-    """Leave the network of this machine for one that has only loopback. Raises OSError where that is impossible."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    user, group = os.geteuid(), os.getegid()
-    if libc.unshare(_NEW_NETWORK):
-        # Without the right to do so, in a user namespace of its own, in which every user has it.
-        if libc.unshare(_NEW_USER | _NEW_NETWORK):
-            raise OSError(ctypes.get_errno(), "no private network can be made")
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        asked = struct.pack("16sH14x", b"lo", 0)
-        _, flags = struct.unpack("16sH14x", fcntl.ioctl(any_socket, _GET_FLAGS, asked))
-        fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sH14x", b"lo", flags | _UP))
 
 
 def _as_command() -> None:

@@ -7,9 +7,7 @@ local user reaches its ports, so that the emulator must be told to do so.
 from __future__ import annotations
 
 import asyncio
-import functools
 import socket
-import subprocess
 import sys
 from typing import Literal
 
@@ -22,16 +20,6 @@ _MODULE = "azureml_emulator.serving.containers.launcher"
 _PIECE_BYTES = 1 << 16
 # The launcher answers at once; this only ends the wait for one that cannot.
 _ANSWER_SECONDS = 60.0
-_TRIED = f"from {_MODULE} import enter_private_network as enter; enter()"
-
-
-@functools.cache
-def has_private_networks() -> bool:
-    """Whether this user may make a network on this machine; tried in a process of its own, once."""
-    if sys.platform != "linux":
-        return False
-    tried = subprocess.run([sys.executable, "-c", _TRIED], capture_output=True, check=False)
-    return tried.returncode == 0
 
 
 class ContainerNetwork:

@@ -16,6 +16,7 @@ from typing import Any
 from azureml_emulator.kernel.errors import BadRequest, NotModelled
 from azureml_emulator.kernel.resource_id import parse_resource_path
 from azureml_emulator.kernel.store import Resource
+from azureml_emulator.processes.private_network import has_private_networks
 from azureml_emulator.serving.containers.container import (
     Container,
     Mounts,
@@ -28,7 +29,6 @@ from azureml_emulator.serving.containers.container import (
     read_routes,
     runs_inference_server,
 )
-from azureml_emulator.serving.containers.network import has_private_networks
 from azureml_emulator.serving.data_collection.collector_config import REQUEST, RESPONSE, read_collector_config
 from azureml_emulator.serving.deployment_plan import DeploymentPlan
 from azureml_emulator.serving.servers.revision import Revision, model_variables, passed_on

@@ -60,10 +60,15 @@ class Component:
 
     @property
     def includes(self) -> list[tuple[Node, Path]]:
-        """Files and folders that ship with the code."""
+        """Files and folders that ship with the code; a folder may be named as the zip file that the SDK makes of it."""
         listed = self.node.get("additional_includes")
         elements = listed.elements if listed else []
-        return [(each, Path(self.folder, each.text).resolve()) for each in elements if each.text]
+        return [(each, _zipped_folder(Path(self.folder, each.text).resolve())) for each in elements if each.text]
+
+
+def _zipped_folder(path: Path) -> Path:
+    folder = path.with_suffix("")
+    return folder if path.suffix == ".zip" and not path.exists() and folder.is_dir() else path
 
 
 def read_component(document: Document, node: Node) -> Component:

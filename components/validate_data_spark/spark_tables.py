@@ -1,0 +1,116 @@
+"""What the Spark steps of training share: documents that Spark opens, and batches as tables of polars.
+
+On Azure an input is an address and no path, so Spark opens everything. A document is one line of JSON in a folder.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import (
+    BooleanType,
+    DataType,
+    DoubleType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampNTZType,
+)
+
+from model_package.package import read_schema, write_schema
+from model_package.schema import Schema
+
+# Folders below the output of a step.
+ROWS, DOCUMENT = "rows", "document"
+# Python is called less often than by batches as Spark makes them.
+_BATCH_ROWS = 100_000
+_SPARK_TYPES: dict[type[pl.DataType], DataType] = {
+    pl.Int64: LongType(),
+    pl.Float64: DoubleType(),
+    pl.Boolean: BooleanType(),
+    pl.String: StringType(),
+    pl.Datetime: TimestampNTZType(),
+}
+
+
+def below(address: str, name: str) -> str:
+    """Return the address of a folder below another."""
+    return f"{address.rstrip('/')}/{name}"
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as Spark takes any name."""
+    escaped = name.replace("`", "``")
+    return f"`{escaped}`"
+
+
+def write_document(spark: SparkSession, address: str, document: dict[str, Any]) -> None:
+    """Write a document."""
+    line = spark.createDataFrame([(json.dumps(document),)], "value string")
+    line.coalesce(1).write.mode("overwrite").text(address)
+
+
+def read_document(spark: SparkSession, address: str) -> dict[str, Any]:
+    """Read a document."""
+    (row,) = spark.read.text(address).collect()
+    return json.loads(row.value)
+
+
+def schema_document(schema: Schema) -> dict[str, Any]:
+    """Return schema.json."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_schema(Path(folder), schema)
+        (file,) = Path(folder).iterdir()
+        return json.loads(file.read_text(encoding="utf-8"))
+
+
+def schema_of(document: dict[str, Any]) -> Schema:
+    """Return the schema that a schema.json says."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "schema.json").write_text(json.dumps(document), encoding="utf-8")
+        return read_schema(Path(folder))
+
+
+def tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield the rows of batches in fewer tables, none of them without rows."""
+    kept: list[pa.RecordBatch] = []
+    for batch in batches:
+        if batch.num_rows:
+            kept.append(batch)
+        if sum(each.num_rows for each in kept) >= _BATCH_ROWS:
+            yield pa.Table.from_batches(kept)
+            kept = []
+    if kept:
+        yield pa.Table.from_batches(kept)
+
+
+def as_polars(table: pa.Table) -> pl.DataFrame:
+    """Return a table of polars."""
+    return pl.DataFrame(pl.from_arrow(table))
+
+
+def as_batches(rows: pl.DataFrame) -> list[pa.RecordBatch]:
+    """Return rows as Spark takes them, which has no large texts."""
+    return small_texts(rows.to_arrow()).combine_chunks().to_batches()
+
+
+def small_texts(table: pa.Table) -> pa.Table:
+    """Return a table without large texts."""
+    kinds = {pa.large_string(): pa.string(), pa.large_binary(): pa.binary()}
+    return table.cast(pa.schema([pa.field(each.name, kinds.get(each.type, each.type)) for each in table.schema]))
+
+
+def spark_types(rows: pl.DataFrame) -> StructType:
+    """Return the types of rows as Spark names them."""
+    return StructType([StructField(each.name, _SPARK_TYPES[type(each.dtype)]) for each in rows.get_columns()])
+
+
+def parquet(spark: SparkSession, address: str, schema: Schema) -> DataFrame:
+    """Return the columns of the schema that lie below an address."""
+    return spark.read.parquet(address).select(*map(quoted, schema.columns))

@@ -1,0 +1,146 @@
+"""Reject data that the model must not learn from, with Spark: the rules of validate_data, for tables that outgrow it.
+
+Plain data frames with `mapInArrow` around the functions of validate_data, which see a part of the rows at a time. The
+CSV files are read twice: for what only whole columns tell (ColumnFacts), and to write the typed rows, each part with
+its problems. What else whole columns tell, such as repeated ids, is read from the rows that were written.
+"""
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import Any
+
+from column_problems import Problem, header_problems, warnings
+from csv_texts import UnreadableDataError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession, functions
+from pyspark.sql.types import DoubleType, LongType
+from spark_csv import files_of, header_of, read_lines, read_schema_yml, unreadable
+from spark_problems import checked_rows, facts_of, in_order, problems_of, repeated_ids
+from spark_tables import DOCUMENT, ROWS, below, parquet, quoted, schema_document, write_document
+
+from model_package.errors import SchemaError
+from model_package.provenance import extended_lineage
+from model_package.schema import Schema
+
+EXAMPLE = (
+    "example: python validate_data_spark.py --data sample.csv --schema schema.yml "
+    "--validated-data out/validated --validation-report out/report"
+)
+
+
+def build_report(spark: SparkSession, data: str, schema: Schema, target: str) -> dict[str, Any]:
+    """Check CSV files, and write their typed rows to the folder `target`, none if they are rejected."""
+    report: dict[str, Any] = {
+        "file": PurePosixPath(data).name, "valid": False, "rows": 0, "warnings": [], "columns": []
+    }  # fmt: skip
+    try:
+        files = files_of(spark, data)
+        return report | _checked(spark, files, schema, target)
+    except UnreadableDataError as error:
+        return report | {"problems": [asdict(Problem("file", str(error), 1, []))]}
+
+
+def _checked(spark: SparkSession, files: list[str], schema: Schema, target: str) -> dict[str, Any]:
+    """Return what the files make of the report. Raises UnreadableDataError."""
+    try:
+        header = header_of(spark, files)
+        if wrong := header_problems(header, schema):
+            _refuse_unreadable(spark, files, rows=False)
+            return {"problems": list(map(asdict, wrong))}
+        lines = read_lines(spark, files, header, schema)
+        facts, count = facts_of(lines, schema)
+        if count:
+            checked_rows(lines, schema, facts).write.parquet(target, mode="overwrite")
+    except PySparkException:
+        _refuse_unreadable(spark, files)
+        raise
+    if not count:
+        _refuse_unreadable(spark, files)
+        raise UnreadableDataError("the files have a header but no rows; give files with data")
+    checked = spark.read.parquet(target)
+    found = [*problems_of(checked, lines, schema), *repeated_ids(checked, lines, schema, facts)]
+    if found and (reason := unreadable(spark, files, rows=True)):
+        checked.limit(0).write.parquet(target, mode="overwrite")
+        raise UnreadableDataError(reason)
+    if problems := in_order(found, with_lines=len(files) == 1):
+        checked.limit(0).write.parquet(target, mode="overwrite")
+        return {"rows": count, "problems": list(map(asdict, problems))}
+    rows = parquet(spark, target, schema)
+    return {
+        "valid": True,
+        "rows": count,
+        "warnings": warnings(header, count - _different(rows, schema), schema),
+        "columns": summary(rows, count),
+        "problems": [],
+    }
+
+
+def _refuse_unreadable(spark: SparkSession, files: list[str], *, rows: bool = True) -> None:
+    if reason := unreadable(spark, files, rows=rows):
+        raise UnreadableDataError(reason)
+
+
+def _different(rows: DataFrame, schema: Schema) -> int:
+    names = [name for name in schema.columns if name != schema.identifier]
+    return rows.select(*map(quoted, names)).distinct().count()
+
+
+def summary(rows: DataFrame, count: int) -> list[dict[str, Any]]:
+    """Describe each column as validate_data does."""
+    measures = {
+        "minimum": functions.min,
+        "median": functions.median,
+        "mean": functions.avg,
+        "maximum": functions.max,
+    }
+    wanted = []
+    for number, field in enumerate(rows.schema.fields):
+        column = functions.col(quoted(field.name))
+        wanted += [functions.count(column).alias(f"known{number}"), functions.countDistinct(column).alias(f"n{number}")]
+        if isinstance(field.dataType, LongType | DoubleType):
+            wanted += [measure(column).alias(f"{name}{number}") for name, measure in measures.items()]
+    found = rows.agg(*wanted).collect()[0].asDict()
+    return [
+        {"column": field.name}
+        | {name: found.get(f"{name}{number}") for name in measures}
+        | {
+            "distinct": found[f"n{number}"] + (found[f"known{number}"] < count),
+            "missing": count - found[f"known{number}"],
+        }
+        for number, field in enumerate(rows.schema.fields)
+    ]
+
+
+def main() -> int:
+    """Validate CSV files; the exit code is 1 if they are rejected."""
+    parser = argparse.ArgumentParser(description="Validate CSV files against the schema.", epilog=EXAMPLE)
+    parser.add_argument("--data", required=True, help="CSV file, or folder of such files with the same columns")
+    parser.add_argument("--schema", required=True, help="schema.yml, which defines the columns")
+    parser.add_argument("--validated-data", required=True, help="folder for the rows as parquet")
+    parser.add_argument("--validation-report", required=True, help="folder for the report")
+    arguments = parser.parse_args()
+    spark = SparkSession.builder.appName("validate").getOrCreate()
+    try:
+        schema = read_schema_yml(spark, arguments.schema)
+    except SchemaError as error:
+        print(error, file=sys.stderr)
+        return 1
+    report = build_report(spark, arguments.data, schema, below(arguments.validated_data, ROWS))
+    write_document(spark, arguments.validation_report, report)
+    for warning in report["warnings"]:
+        print(f"warning: {warning}")
+    if not report["valid"]:
+        print(f"{arguments.data} is rejected; correct the data and run again:", file=sys.stderr)
+        for problem in report["problems"]:
+            print(f"  {Problem(**problem).sentence()}", file=sys.stderr)
+        return 1
+    about = {"schema": schema_document(schema), "lineage": extended_lineage(None, __file__)}
+    write_document(spark, below(arguments.validated_data, DOCUMENT), about)
+    print(f"{report['rows']:,} rows are valid")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
