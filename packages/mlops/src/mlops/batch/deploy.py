@@ -139,6 +139,7 @@ def deploy_batch(
     audit = _Audit(client, found, stage, name, skipped) if is_rollout else None
     if audit:
         audit.begun(observe_batch(client, endpoint).live)
+    say(f"deploying {model.name} {model.version} to the batch endpoint {endpoint} …")
     with suppress_output():
         if _ensure_endpoint(client, project, endpoint):
             actions.append(f"created the endpoint {endpoint}")

@@ -125,7 +125,7 @@ class BatchScoreResult(Result):
         blocks: list[Block] = [Table(f"job {self.job} ({self.seconds:.1f} s)", (), facts)]
         if aside:
             rows = tuple((outcome.file, outcome.reason or "") for outcome in aside[:_SHOWN])
-            blocks.append(Table("set aside", ("file", "reason"), rows))
+            blocks.append(Table("rejected files", ("file", "reason"), rows))
             blocks.append(Line(f"{self.output / OUTCOMES_FILE} has the full reasons.", "bad"))
             blocks.append(Line("Correct these files and score them again; the others are done.", "hint"))
         return blocks

@@ -148,20 +148,21 @@ def keep_rollout_report(steps: Sequence[Step], target: Target, failure: str) -> 
 
 
 def _described(step: Step) -> tuple[str, str, str, dict[str, int]]:
-    """A step as people read it: its outcome, what was done, why, and the traffic after it."""
-    reason = step.action.reason
+    """A step as people read it: how it came out, what happened, what comes next, and the traffic after it."""
+    reason, traffic = step.action.reason, step.traffic
     match step.action:
         case CreateEndpoint():
-            return "", "create the endpoint", reason, step.traffic
+            return "", reason, "create the endpoint", traffic
         case Begin(to=to):
-            return "", f"begin with deployment {to}", reason, step.traffic
+            return "", f"rollout begins: {reason}", f"create deployment {to}", traffic
         case Create(to=to):
-            return "", f"create deployment {to}", reason, step.traffic
+            return "", f"creation of deployment {to} begins", "", traffic
         case EnterPhase(phase=phase):
-            return "pass", f"go on to: {phase_title(phase)}", reason, step.traffic
+            return "pass", reason, phase_title(phase), traffic
         case Finish():
-            return "pass", "finish", reason, step.traffic
-        case RollBack(cleared=cleared):
-            return ("", "clean up", reason, step.traffic) if cleared else ("fail", "roll back", reason, step.traffic)
+            return "pass", reason, "", traffic
+        case RollBack(to=to, cleared=cleared):
+            target = f"all traffic to {to}" if to else "no traffic to any deployment"
+            return ("", reason, f"clean up: {target}", traffic) if cleared else ("fail", reason, target, traffic)
         case _:
-            return "fail", "halt", reason, step.traffic
+            return "fail", reason, "halt", traffic

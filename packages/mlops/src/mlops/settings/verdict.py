@@ -19,6 +19,8 @@ NOT_BLOCKING: Final = ("pass", NOT_MEASURED)
 _SEVERITY: Final[dict[Result, int]] = {"not measured": 0, "pass": 1, "inconclusive": 2, "fail": 3, "error": 4}
 # Outside these, four decimals show nothing, or nothing more.
 _SMALL: Final = 0.001
+# Below this a number has so many zeros that powers of ten read better.
+_TINY: Final = 1e-6
 _LARGE: Final = 100
 
 
@@ -212,6 +214,8 @@ def number(value: float) -> str:
     if float(value).is_integer():
         # Not "-0".
         return f"{int(value)}"
-    if abs(value) < _SMALL:
+    if _TINY <= abs(value) < _SMALL:
+        return f"{value:.{1 - math.floor(math.log10(abs(value)))}f}".rstrip("0")
+    if abs(value) < _TINY:
         return f"{value:.1e}"
     return f"{value:.4f}" if abs(value) < _LARGE else f"{value:.1f}"

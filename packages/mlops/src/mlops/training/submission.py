@@ -89,6 +89,7 @@ def submit(
     """Submit the pipeline for an order (`parameters`: the inputs that differ from their defaults)."""
     job = training_job(project, stage, order, parameters)
     steps = tuple(job.jobs)
+    say(f"submitting the training job to {stage.name} …")
     with suppress_output():
         accepted = client.jobs.create_or_update(job)
     return SubmittedJob(order, steps, accepted.studio_url)

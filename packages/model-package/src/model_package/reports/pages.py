@@ -24,6 +24,14 @@ _FACTS = "<!-- facts -->"
 _OF_STEP = re.compile(rf'(?:<dl class="facts">(?:(?!</dl>).)*</dl>)?{_FACTS}', re.DOTALL)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _HEAD_CHARACTERS = 2_000
+_TABLE = re.compile(r"<table(?! data-cards)([^>]*)>(.*?)</table>", re.DOTALL)
+_ROW = re.compile(r"<tr[^>]*>.*?</tr>", re.DOTALL)
+_COLUMN = re.compile(r"<th[^>]*>(.*?)</th>", re.DOTALL)
+_CELL = re.compile(r"<td([^>]*)>(.*?)</td>", re.DOTALL)
+_NOTHING = frozenset({"", "-", "\N{EN DASH}"})
+# Fewer columns fit on any phone.
+_LEAST_COLUMNS = 3
+_HASH_CHARACTERS = 40
 _ADDRESSES = ("https://", "http://")
 _INDEX = "index.html"
 
@@ -88,7 +96,7 @@ def write_page(file: Path, template: Path, context: Mapping[str, object], facts:
     environment = page_environment(template.parent)
     environment.filters |= {"percent": _percent, "thousands": _thousands, "metric": written_number}
     text = environment.get_template(template.name).render(context)
-    file.write_text(text.replace(_FACTS, f"{_list(facts)}{_FACTS}", 1), encoding="utf-8")
+    file.write_text(with_cards(text.replace(_FACTS, f"{_list(facts)}{_FACTS}", 1)), encoding="utf-8")
 
 
 def frame_style() -> str:
@@ -106,7 +114,7 @@ def keep_page(file: Path, text: str, facts: Sequence[Fact], *, listed: bool = Tr
         if not _is_page(fact.link) or (listed and fact.link != file.name and (file.parent / fact.link).is_file())
     ]
     index = [Fact("more", "all reports", _INDEX)] if listed else []
-    file.write_text(with_facts(text, [*shown, *index]), encoding="utf-8")
+    file.write_text(with_cards(with_facts(_with_title(text, facts), [*shown, *index])), encoding="utf-8")
     if listed:
         _write_index(file.parent)
     return file
@@ -118,6 +126,36 @@ def with_facts(text: str, facts: Sequence[Fact]) -> str:
     return _OF_STEP.sub(lambda _: shown, text, count=1) if shown else text
 
 
+def with_cards(text: str) -> str:
+    """Return a page whose cells know their column, so that a phone shows each row of a table as a card."""
+    return _TABLE.sub(_as_cards, text)
+
+
+def _as_cards(table: re.Match[str]) -> str:
+    attributes, body = table.groups()
+    names = [html.escape(re.sub("<[^>]*>", "", name)).replace("&amp;", "&") for name in _COLUMN.findall(body)]
+    rows = _ROW.findall(body)
+    if len(names) < _LEAST_COLUMNS or "<th" not in rows[0]:
+        return table[0]
+
+    def labelled(row: re.Match[str]) -> str:
+        columns = iter(names)
+
+        def cell(found: re.Match[str]) -> str:
+            empty = " data-empty" if found[2].strip() in _NOTHING else ""
+            return f'<td{found[1]} data-label="{next(columns, "")}"{empty}>{found[2]}</td>'
+
+        return _CELL.sub(cell, row[0])
+
+    return f"<table data-cards{attributes}>{_ROW.sub(labelled, body)}</table>"
+
+
+def _with_title(text: str, facts: Sequence[Fact]) -> str:
+    """The page with its model in its title, by which browsers and the list of all reports name it."""
+    model = next((escape(fact.value) for fact in facts if fact.name == "model"), "")
+    return _TITLE.sub(lambda found: found[0] if model in found[1] else f"<title>{found[1]}: {model}</title>", text, 1)
+
+
 def _list(facts: Sequence[Fact]) -> str:
     shown = "".join(f"<div><dt>{escape(fact.name)}</dt><dd>{_value(fact)}</dd></div>" for fact in facts if fact.value)
     return f'<dl class="facts">{shown}</dl>' if shown else ""
@@ -126,7 +164,11 @@ def _list(facts: Sequence[Fact]) -> str:
 def _value(fact: Fact) -> str:
     # A name from data is never an address that runs something.
     is_safe = fact.link.startswith(_ADDRESSES) or _is_page(fact.link)
-    return f'<a href="{escape(fact.link)}">{escape(fact.value)}</a>' if is_safe else str(escape(fact.value))
+    value = str(escape(fact.value))
+    if len(fact.value) >= _HASH_CHARACTERS and " " not in fact.value:
+        # Shown in part, and selected as a whole.
+        value = f'<span class="hash" title="{value}">{value}</span>'
+    return f'<a href="{escape(fact.link)}">{value}</a>' if is_safe else value
 
 
 def _is_page(link: str) -> bool:
