@@ -105,7 +105,8 @@ def narrow_lines(table: Table, width: int) -> list[str]:
     lines = [table.title] if table.title else []
     for row in (table.columns, *table.rows):
         cells = [row[at].ljust(widths[at]) for at in short if at < len(row)]
-        lines += wrapped(_COLUMN_GAP + _COLUMN_GAP.join(cells).rstrip(), width)
+        whole = _COLUMN_GAP + _COLUMN_GAP.join(cells).rstrip()
+        lines += wrapped(whole if len(whole) <= width else _COLUMN_GAP + " ".join(cells).rstrip(), width)
         lines += [line for at in long if at < len(row) and row[at] for line in wrapped(_BELOW + row[at], width)]
     return lines
 

@@ -340,7 +340,7 @@ def retire_command(project_path: Path | None, *, stage: str, applied: bool, as_j
     planned = make_plan(clients, stage_name)
     if applied:
         apply_plan(clients, stage_name, planned)
-    return answer(RetireResult(stage_name, tuple(planned), applied), as_json=as_json)
+    return answer(RetireResult(stage_name, project.settings.model, tuple(planned), applied), as_json=as_json)
 
 
 def _request_body(project: Project, file: str | None) -> bytes:

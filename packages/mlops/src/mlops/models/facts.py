@@ -18,7 +18,7 @@ from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean
 from mlops.githost.hosts import current_job, remote_of
 from mlops.settings.project import Project
-from mlops.settings.releases import Release
+from mlops.settings.releases import Release, manifest_file, read_manifest
 from mlops.settings.stages import NO_SUBSCRIPTION, StageName
 from model_package.errors import ModelPackageError
 from model_package.package import REPORT_FILE, read_provenance
@@ -95,15 +95,19 @@ def subject_of_package(model: ModelVersion | Subject, package: Path) -> Subject:
 
 
 def find_subject(client: MLClient, project: Project, stage: StageName, model: ModelVersion) -> Subject:
-    """A version that a stage runs, by the tags of where the stage takes its models from; `client` is the stage's.
+    """A version that a stage runs: by its manifest, else by the tags where the stage takes its models from.
 
-    A summary must not fail for want of a tag: what cannot be read is left out.
+    `client` is the stage's. A summary must not fail for want of a tag: what cannot be read is left out.
     """
     from azure.core.exceptions import AzureError
 
     from mlops.azure.workspace import connect_registry
     from mlops.models.registered import find_lineage
 
+    file = manifest_file(project.root, stage)
+    release = read_manifest(file).release if file.is_file() else None
+    if release is not None and release.model.digest == model.digest:
+        return subject_of_release(release)
     try:
         source = client if stage == project.order.training else connect_registry(project.settings.registry)
         tags = find_lineage(source, model.name, model.version)

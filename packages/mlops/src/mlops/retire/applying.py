@@ -25,6 +25,7 @@ from mlops.core.errors import WorkspaceError
 from mlops.core.markdown import clean
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.view import TAG_LEASE, TAG_OWNER, observe
+from mlops.models.facts import TIME_FORMAT
 from mlops.retire.plan import Item, make_plan
 from mlops.rollout.execute import refusal, write_change
 from mlops.rollout.lease import Change, held_by_another, lease_from, lease_in, new_owner, renewed
@@ -138,6 +139,7 @@ class RetireResult(Result):
     """A plan for a stage, and whether it was carried out."""
 
     stage: str
+    model: str
     items: tuple[Item, ...]
     applied: bool
 
@@ -153,7 +155,12 @@ class RetireResult(Result):
 
     def document(self) -> dict[str, Any]:
         """Everything."""
-        return {"stage": self.stage, "applied": self.applied, "items": [_document(each) for each in self.items]}
+        return {
+            "stage": self.stage,
+            "model": self.model,
+            "applied": self.applied,
+            "items": [_document(each) for each in self.items],
+        }
 
     def blocks(self) -> Sequence[Block]:
         """First what is retired, then what stays."""
@@ -169,7 +176,11 @@ class RetireResult(Result):
             )
             for each in ordered
         )
-        blocks: list[Block] = [Table(f"stage {self.stage}", _COLUMNS, rows)] if rows else []
+        blocks: list[Block] = [Table(f"stage {self.stage}, model {self.model}", _COLUMNS, rows)] if rows else []
+        blocks += [
+            Line(f"{each.kind} version {each.version}: {clean(each.origin)}") for each in self.retired if each.origin
+        ]
+        blocks.append(Line(f"as of {datetime.now(UTC).strftime(TIME_FORMAT)}"))
         if not self.retired:
             return [*blocks, Line("nothing to retire", "good")]
         if self.applied:
@@ -190,4 +201,5 @@ def _document(item: Item) -> dict[str, Any]:
         "retire": item.retire,
         "reason": item.reason,
         "since": item.since.isoformat() if item.since else None,
+        "origin": item.origin,
     }
