@@ -13,7 +13,8 @@ from skl2onnx.operator_converters.random_forest import (
     convert_sklearn_random_forest_regressor_converter,
 )
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from table_graph import rounded_down
+
+from model_package.steps.graph import rounded_down
 
 _FLAGS = "nodes_missing_value_tracks_true"
 _THRESHOLDS = "nodes_values"

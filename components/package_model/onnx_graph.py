@@ -10,24 +10,21 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from boosting import register_boosting
-from onnx import TensorProto, compose, helper
+from onnx import TensorProto, compose
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import Pipeline
-from table_graph import GraphBuilder, add_scores
+from table_graph import add_scores
 
-from model_package.rows.encoding import INPUT, input_names
-from model_package.schema import BINARY_CLASSIFICATION, MULTICLASS_CLASSIFICATION, REGRESSION, Schema
+from model_package.rows.encoding import input_names
+from model_package.schema import REGRESSION, Schema
+from model_package.steps.graph import OPSETS, GraphBuilder, add_answer, add_placed, finished
 from model_package.steps.table_model import TableModel
 from model_package.tasks import base_task, task_of
 
-# Opset 17 and ML opset 3 are supported by every onnxruntime since 1.12; onnxruntime itself splits texts into words.
-OPSETS = {"": 17, "ai.onnx.ml": 3}
-_TEXT_OPSETS = {"com.microsoft": 1}
-IR_VERSION = 8
 _ADVICE = "train one that skl2onnx converts, or the template's own model"
 
 
@@ -36,41 +33,12 @@ def convert(model: BaseEstimator, schema: Schema) -> onnx.ModelProto:
     graph = GraphBuilder()
     if isinstance(model, TableModel):
         scores = add_scores(graph, model, input_names(schema), OPSETS)
-        _add_answer(graph, scores, model.classes_, schema)
+        add_answer(graph, scores, model.classes_, schema)
     elif isinstance(model, CalibratedClassifierCV):
         _add_calibrated(graph, model, schema)
     else:
         _add_plain(graph, model, schema)
-    return _finished(graph, schema)
-
-
-def _add_answer(graph: GraphBuilder, scores: str, classes: npt.NDArray[np.int64], schema: Schema) -> None:
-    """Add the answer from raw scores [rows, scores]."""
-    if base_task(schema) == REGRESSION:
-        graph.node("Cast", [scores], task_of(schema).output, to=TensorProto.FLOAT)
-    elif base_task(schema) == BINARY_CLASSIFICATION:
-        graph.node("Sigmoid", [scores], task_of(schema).output)
-    elif len(classes) > 2:
-        _add_placed(graph, graph.node("Softmax", [scores], axis=1), classes, schema)
-    elif len(classes) == 1:
-        # The only score is 0 then.
-        _add_placed(graph, graph.node("Exp", [scores]), classes, schema)
-    else:
-        positive = graph.node("Sigmoid", [scores])
-        negative = graph.node("Sub", [graph.constant(np.ones(1, np.float32)), positive])
-        _add_placed(graph, graph.node("Concat", [negative, positive], axis=1), classes, schema)
-
-
-def _add_placed(graph: GraphBuilder, found: str, classes: npt.NDArray[np.int64], schema: Schema) -> None:
-    """Add the answer from probabilities [rows, classes] of the known classes; the others have 0."""
-    output = task_of(schema).output
-    if base_task(schema) == BINARY_CLASSIFICATION:
-        graph.node("MatMul", [found, graph.constant((classes[:, None] == 1).astype(np.float32))], output)
-    elif classes.tolist() == list(range(len(schema.classes))):
-        graph.node("Identity", [found], output)
-    else:
-        places = (classes[:, None] == np.arange(len(schema.classes))).astype(np.float32)
-        graph.node("MatMul", [found, graph.constant(places)], output)
+    return finished(graph, schema)
 
 
 def _add_calibrated(graph: GraphBuilder, model: CalibratedClassifierCV, schema: Schema) -> None:
@@ -98,7 +66,7 @@ def _add_plain(graph: GraphBuilder, model: BaseEstimator, schema: Schema) -> Non
         graph.node("Cast", [graph.node("Reshape", [found, shape])], task_of(schema).output, to=TensorProto.FLOAT)
     else:
         # Any: not every estimator has classes.
-        _add_placed(graph, found, np.asarray(cast(Any, model).classes_).astype(np.int64), schema)
+        add_placed(graph, found, np.asarray(cast(Any, model).classes_).astype(np.int64), schema)
 
 
 def _add_nodes(graph: GraphBuilder, model: BaseEstimator, schema: Schema, *, raw: bool = False) -> str:
@@ -124,26 +92,6 @@ def _add_nodes(graph: GraphBuilder, model: BaseEstimator, schema: Schema, *, raw
     graph.nodes += made.graph.node
     graph.constants += made.graph.initializer
     return made.graph.output[-1].name
-
-
-def _finished(graph: GraphBuilder, schema: Schema) -> onnx.ModelProto:
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, len(schema.matrix_columns)])
-        if name == INPUT
-        else helper.make_tensor_value_info(name, TensorProto.STRING, [None, 1])
-        for name in input_names(schema)
-    ]
-    width = len(schema.classes) if base_task(schema) == MULTICLASS_CLASSIFICATION else 1
-    output = helper.make_tensor_value_info(task_of(schema).output, TensorProto.FLOAT, [None, width])
-    made = helper.make_graph(graph.nodes, schema.task, inputs, [output], graph.constants)
-    opsets = OPSETS | (_TEXT_OPSETS if schema.texts else {})
-    found = helper.make_model(
-        made,
-        opset_imports=[helper.make_opsetid(domain, version) for domain, version in opsets.items()],
-        ir_version=IR_VERSION,
-    )
-    onnx.checker.check_model(found)
-    return found
 
 
 def largest_difference(expected: npt.NDArray[np.float64], found: npt.NDArray[np.float64], schema: Schema) -> float:

@@ -11,13 +11,13 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import TensorProto, compose
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import StringTensorType
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from model_package.rows.encoding import INPUT, TEXT_INPUT
+from model_package.steps.graph import GraphBuilder, add_constant, add_trees
 from model_package.steps.table_model import Boosting, Member, TableModel, TextScores
 
 Doubles: TypeAlias = npt.NDArray[np.float64]
@@ -26,35 +26,15 @@ Nodes: TypeAlias = npt.NDArray[Any]
 _ML = "ai.onnx.ml"
 
 
-class GraphBuilder:
-    """The nodes and constants of a graph as it grows; every method returns the name of what its nodes make."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def node(self, kind: str, inputs: Sequence[str], output: str = "", **attributes: Any) -> str:
-        """Add a node with one output."""
-        name = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
-
-    def constant(self, value: npt.NDArray[Any]) -> str:
-        """Add a constant."""
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name
-
-
 def add_scores(graph: GraphBuilder, model: TableModel, inputs: Sequence[str], opsets: dict[str, int]) -> str:
     """Add the weighted sum of all raw scores [rows, scores] of a model; double of a regression, else float."""
     kind = np.dtype(np.float32) if len(model.classes_) else np.dtype(np.float64)
     parts = []
     trees, base = _trees(model)
     if trees:
-        parts.append(_add_trees(graph, _add_means(graph, model.members), trees, base, kind))
+        parts.append(add_trees(graph, _add_means(graph, model.members), trees, base, kind))
     else:
-        parts.append(_add_constant(graph, inputs[0], base.astype(kind)))
+        parts.append(add_constant(graph, inputs[0], base.astype(kind)))
     for at, (text, weight) in enumerate(zip(model.texts, model.weights[1:], strict=True)):
         if text is not None:
             parts.append(_add_text(graph, text, TEXT_INPUT.format(at), weight, kind, opsets))
@@ -106,12 +86,6 @@ def _width(member: Boosting) -> int:
     return int(member.n_features_in_)
 
 
-def rounded_down(thresholds: Doubles) -> npt.NDArray[np.float32]:
-    """Return the largest float32 that is at most each threshold: `x <= it` holds for the same float32 x."""
-    nearest = thresholds.astype(np.float32)
-    return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
-
-
 def _add_means(graph: GraphBuilder, members: Sequence[Member]) -> str:
     """Add the matrix with the means of all members as further columns; the matrix alone where there are none."""
     columns = [column for member in members for column in member.means.columns]
@@ -126,51 +100,6 @@ def _add_means(graph: GraphBuilder, members: Sequence[Member]) -> str:
     table_places = graph.node("Add", [places, graph.constant(np.cumsum(sizes) - sizes)])
     found = graph.node("Gather", [graph.constant(np.concatenate(values)), table_places])
     return graph.node("Concat", [INPUT, found], axis=1)
-
-
-def _add_trees(
-    graph: GraphBuilder, given: str, trees: list[tuple[int, float, Nodes]], base: Doubles, kind: np.dtype[Any]
-) -> str:
-    table = np.concatenate([nodes for _, _, nodes in trees])
-    sizes = [len(nodes) for _, _, nodes in trees]
-    numbers = np.repeat(np.arange(len(trees)), sizes)
-    places = np.concatenate([np.arange(size) for size in sizes])
-    leaf = table["is_leaf"].astype(bool)
-    scores = np.repeat([score for score, _, _ in trees], sizes)
-    weights = np.repeat([factor for _, factor, _ in trees], sizes) * table["value"]
-    values = np.where(leaf, 0, rounded_down(table["num_threshold"]))
-    attributes: dict[str, Any] = {
-        "nodes_treeids": numbers.tolist(),
-        "nodes_nodeids": places.tolist(),
-        "nodes_featureids": np.where(leaf, 0, table["feature_idx"]).astype(int).tolist(),
-        "nodes_modes": np.where(leaf, "LEAF", "BRANCH_LEQ").tolist(),
-        "nodes_truenodeids": np.where(leaf, 0, table["left"]).astype(int).tolist(),
-        "nodes_falsenodeids": np.where(leaf, 0, table["right"]).astype(int).tolist(),
-        "nodes_missing_value_tracks_true": np.where(leaf, 0, table["missing_go_to_left"]).astype(int).tolist(),
-        "target_treeids": numbers[leaf].tolist(),
-        "target_nodeids": places[leaf].tolist(),
-        "target_ids": scores[leaf].tolist(),
-    }
-    if kind == np.float64:
-        # The sum of a regression stays exact in any unit; its one rounding is that of the answer.
-        given = graph.node("Cast", [given], to=TensorProto.DOUBLE)
-        doubles = {"nodes_values": values, "target_weights": weights[leaf], "base_values": base}
-        attributes |= {
-            f"{name}_as_tensor": numpy_helper.from_array(each.astype(np.float64), name)
-            for name, each in doubles.items()
-        }
-    else:
-        attributes |= {"nodes_values": values.tolist(), "target_weights": weights[leaf].tolist()}
-        attributes["base_values"] = base.tolist()
-    made = graph.node("TreeEnsembleRegressor", [given], domain=_ML, n_targets=len(base), **attributes)
-    return made if kind == np.float32 else graph.node("Cast", [made], to=TensorProto.DOUBLE)
-
-
-def _add_constant(graph: GraphBuilder, given: str, row: npt.NDArray[Any]) -> str:
-    """Add the same row [scores] for each row of an input."""
-    rows = graph.node("Gather", [graph.node("Shape", [given]), graph.constant(np.array([0]))])
-    shape = graph.node("Concat", [rows, graph.constant(np.array([len(row)]))], axis=0)
-    return graph.node("Expand", [graph.constant(row[None]), shape])
 
 
 def _add_text(

@@ -16,9 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from boosting_search import Boosted, Fold, Report, Setting, Table, search
-from calibration import Calibration, calibrate, finite_rows
 from category_means import columns_of_many
-from sklearn.metrics import precision_recall_curve
 from sklearn.model_selection import KFold, StratifiedKFold
 from text_scores import fit_text, held_out_scores
 
@@ -28,13 +26,13 @@ from model_package.provenance import write_lineage
 from model_package.rows.encoding import concatenated
 from model_package.rows.split import TRAIN, VALIDATION, Part, read_part
 from model_package.schema import BINARY_CLASSIFICATION, REGRESSION, Decision, Schema
-from model_package.statistics.bootstrap import point_values
+from model_package.steps.calibration import Calibration, calibrate, finite_rows
+from model_package.steps.held_out import CHOSEN_BY, choose_threshold, main_metric, measured
 from model_package.steps.sklearn_model import fitting_threads, save_model
 from model_package.steps.table_model import Doubles, TableModel, class_probabilities
 from model_package.steps.tracking import record, report_progress
-from model_package.tasks import base_task, task_of
+from model_package.tasks import base_task
 
-CHOSEN_BY = "maximum F1 on rows that were held out from training"
 # Tables of at most so many rows and classes are cross-validated; more classes would take as many times longer.
 SMALL_ROWS = 3_000
 FEW_CLASSES = 5
@@ -48,8 +46,6 @@ _HUGE = (0.2, ((31, 20, 0.5),))
 # Rows x features x trees of one iteration, from which a table is large; and the iterations below which it is huge.
 _LARGE_WORK = 400_000
 _FEW_ITERATIONS = 100
-# A threshold where all held-out rows are of one class.
-_EVEN = 0.5
 
 EXAMPLE = (
     "example: python components/train_model/train_model.py "
@@ -190,14 +186,11 @@ def _folds(table: Table, train_rows: int, schema: Schema, seed: int) -> tuple[li
 def _report(
     known: npt.NDArray[np.int64], target: Doubles, schema: Schema, log: Callable[[dict[str, float]], None]
 ) -> Report:
-    """Return what measures the task's main metric, which needs no decision threshold."""
-    decided = schema.with_decision(Decision(_EVEN, "")) if base_task(schema) == BINARY_CLASSIFICATION else schema
-    name = held_out_name(task_of(schema).main_metric)
+    """Return what measures the task's main metric on the rows that were held out."""
 
     def report(scores: Doubles) -> None:
         seen = np.isfinite(scores).all(axis=1)
-        measured = _measured(known, scores[seen], target[seen], decided)
-        log({name: measured[name]} if name in measured else {})
+        log(main_metric(known, scores[seen], target[seen], schema))
 
     return report
 
@@ -211,42 +204,9 @@ def _boosted(
     return search(table, folds, tuning.settings(table), average=average, report=report)
 
 
-def choose_threshold(target: npt.NDArray[np.generic], probability: Doubles) -> float:
-    """Choose the probability from which a row counts as positive so that F1 is highest.
-
-    The threshold is half-way to the next lower probability, so that rounding to float32 flips no row.
-    """
-    if not 0 < target.sum() < len(target):
-        return _EVEN
-    precision, recall, thresholds = precision_recall_curve(target, probability)
-    total = precision[:-1] + recall[:-1]
-    f1 = np.divide(2 * precision[:-1] * recall[:-1], total, out=np.zeros_like(total), where=total > 0)
-    best = int(f1.argmax())
-    lower = thresholds[best - 1] if best else 0.0
-    return float((thresholds[best] + lower) / 2)
-
-
-def held_out_name(metric: str) -> str:
-    """Return what a metric on rows that were held out is called: `mlops tune` compares trials by the main one."""
-    return f"held_out_{metric}"
-
-
 def held_out_metrics(trained: Trained, schema: Schema) -> dict[str, float]:
     """Return the task's metrics on the rows that were held out; those that can be measured there."""
-    return _measured(trained.model.classes_, trained.scores, trained.target, schema)
-
-
-def _measured(known: npt.NDArray[np.int64], scores: Doubles, numbered: Doubles, schema: Schema) -> dict[str, float]:
-    """Return the metrics of raw scores [rows, scores] and of targets by their numbers [rows]."""
-    if base_task(schema) == REGRESSION:
-        target, answer = numbered, scores[:, 0]
-    else:
-        target = known[numbered.astype(np.int64)]
-        answer = np.zeros((len(target), max(2, len(schema.classes))))
-        answer[:, known] = class_probabilities(scores, len(known))
-    answer = answer[:, 1] if base_task(schema) == BINARY_CLASSIFICATION else answer
-    found = point_values(task_of(schema).prepare(target, answer))
-    return {held_out_name(name): value for name, value in found.items() if np.isfinite(value)}
+    return measured(trained.model.classes_, trained.scores, trained.target, schema)
 
 
 def main() -> int:

@@ -7,11 +7,12 @@ from chain import Chain, run_step
 from sklearn.metrics import f1_score
 from skops.io import dump
 from skops.io.exceptions import UntrustedTypesFoundException
-from train_model import Tuning, choose_threshold, fit, held_out_metrics, held_out_name
+from train_model import Tuning, fit, held_out_metrics
 
 from model_package.package import read_schema
 from model_package.rows.split import TRAIN, VALIDATION, read_part
 from model_package.schema import BINARY_CLASSIFICATION, Decision
+from model_package.steps.held_out import choose_threshold, held_out_name
 from model_package.steps.sklearn_model import fitting_threads, load_model
 from model_package.tasks import base_task, task_of
 

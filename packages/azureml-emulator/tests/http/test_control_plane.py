@@ -182,6 +182,15 @@ def test_a_patch_of_the_wrong_type_changes_nothing(http: httpx.Client, workspace
     assert http.get(path).json() == before
 
 
+def test_a_step_for_images_is_refused_as_such(http: httpx.Client, workspace: str, assert_azure_error: Any) -> None:
+    # given a search space as the SDK sends it for images: a list
+    space = [{"model_name": {"type": "choice", "values": ["vitb16r224"]}}]
+    step = {"type": "automl", "task": "image_classification", "search_space": space}
+    body = {"properties": {"jobType": "Pipeline", "jobs": {"a": step}}}
+    reply = http.put(f"{workspace}/jobs/images", params={"api-version": "2024-01-01-preview"}, json=body)
+    assert_azure_error(reply, 501, "NotImplemented", "Models of images need a GPU")
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [

@@ -9,7 +9,7 @@ from mlops.core.errors import InputError
 from mlops.models.data_asset import ensure_data, require_columns
 from mlops.settings.project import load_project
 from mlops.training.following import read_warnings, telling_lines
-from mlops.training.run import training_order
+from mlops.training.submission import training_order
 
 ROOT = Path(__file__).parents[4]
 LOG = [

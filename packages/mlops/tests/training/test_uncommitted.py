@@ -7,7 +7,7 @@ import pytest
 
 from mlops.core.git import git_commit
 from mlops.settings.project import Project, load_project
-from mlops.training.run import warn_of_uncommitted
+from mlops.training.submission import warn_of_uncommitted
 
 ROOT = Path(__file__).parents[4]
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from azureml_emulator.jobs.behaviour import Jobs
 from azureml_emulator.jobs.execution.content_hashes import ContentHashes
+from azureml_emulator.jobs.execution.inputs.resolver import Resolver
+from azureml_emulator.jobs.execution.inputs.web_inputs import WebInputs
 from azureml_emulator.jobs.execution.output_assets import OutputAssets
-from azureml_emulator.jobs.execution.resolver import Resolver
 from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.runner import Runner
 from azureml_emulator.jobs.execution.step_runner import StepRunner, StepTools
@@ -23,11 +24,13 @@ from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
 from azureml_emulator.jobs.launching.interpreters import Interpreters
 from azureml_emulator.jobs.launching.launcher import PlainLauncher
 from azureml_emulator.jobs.launching.preloading import Preloader
+from azureml_emulator.jobs.launching.rank_networks import RankNetworks
 from azureml_emulator.jobs.tracking.external_runs import ExternalRuns
 from azureml_emulator.jobs.tracking.gateway import Gateway
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.behaviours import Behaviour
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.operations import Operations
@@ -39,6 +42,7 @@ from azureml_emulator.security.tokens import Tokens
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.run_artifacts import RunArtifacts
+from azureml_emulator.storage.web_files import WebFiles
 
 
 class JobParts:
@@ -74,10 +78,13 @@ class JobParts:
         plain = PlainLauncher(processes)
         self._forking = _fork_launcher(settings, store, processes, plain)
         self.preloader = Preloader(self._forking.learn if self._forking else _learn_nothing)
+        self._web = WebFiles(settings.state / "web", settings.web)
+        resolver = Resolver(locator, self._web)
         tools = StepTools(
             records=self.records,
             job_paths=self.job_paths,
-            resolver=Resolver(locator),
+            resolver=resolver,
+            web_inputs=WebInputs(resolver, self._web),
             reuse=Reuse(store, ContentHashes(), blobs.root),
             assets=OutputAssets(store, self.records, self.job_paths, asset_versions),
             tracking=self.tracking,
@@ -88,18 +95,29 @@ class JobParts:
             location=settings.location,
             parallel=settings.parallel_steps,
             listeners=listeners,
+            networks=RankNetworks(processes, listeners, open_ports=settings.open_rank_ports),
             open_spark_ports=settings.open_spark_ports,
         )
         steps = StepRunner(tools)
         sweeps = SweepRunner(tools, steps)
         self.runner = Runner(self.records, steps, sweeps, self.tracking, self.job_paths, clock, settings.parallel_steps)
         self.behaviour = Jobs(
-            store, clock, operations, locator, self.records, self.runner, self.job_paths, self.preloader, base_url
+            store,
+            clock,
+            operations,
+            locator,
+            resolver,
+            self.records,
+            self.runner,
+            self.job_paths,
+            self.preloader,
+            base_url,
         )
         self._closing: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """At start, after orphans were reaped: fail interrupted jobs, and start what runs in the background."""
+        self._web.open()
         interrupted = self.runner.fail_interrupted()
         if self._is_eager:
             self.mlflow.open()
@@ -108,7 +126,9 @@ class JobParts:
             if self._is_eager:
                 self.preloader.learn_project(Path.cwd())
         self.behaviour.resume()
-        self._closing = asyncio.create_task(self.tracking.end_when_ready(interrupted))
+        self._closing = run_once(
+            self.tracking.end_when_ready(interrupted), "ending the MLflow runs of interrupted jobs"
+        )
 
     async def close(self) -> None:
         """Stop jobs, the fork server and MLflow."""
@@ -116,8 +136,6 @@ class JobParts:
         if self._closing is not None:
             self._closing.cancel()
             await asyncio.gather(self._closing, return_exceptions=True)
-        # Before MLflow stops, which waits for open connections.
-        await self.http_client.close()
         ending = [self.mlflow.close(), *([self._forking.close()] if self._forking is not None else [])]
         await asyncio.gather(*ending)
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from mlops.settings.project import Project
 
-
 _DATA_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -52,6 +51,7 @@ def _one_of(data: Path | None, data_version: str | None) -> None:
     "mlops train --data-version newest",
     "mlops train --json | jq .model.version",
     "mlops train --fresh                   # reuse no step of an earlier job",
+    "mlops train --pipeline distributed     # on several machines: pipelines/train.distributed.yml",
     "mlops train --submit                  # start, and do not wait",
     "mlops train --job churn-20260301-101500-1a2b",
 )
@@ -64,6 +64,7 @@ def _one_of(data: Path | None, data_version: str | None) -> None:
     show_envvar=True,
     help="Run every step: reuse none of an earlier job, which someone else may have run.",
 )
+@click.option("--pipeline", default="", help="Run pipelines/train.<NAME>.yml.  [default: pipelines/train.yml]")
 @click.option("--submit", is_flag=True, help="Only start the job: print its name, and do not wait for it.")
 @click.option("--job", help="Only wait for this job, which --submit started, and register its model.")
 @json_option
@@ -75,6 +76,7 @@ def train_command(
     data: Path | None,
     data_version: str | None,
     fresh: bool,
+    pipeline: str,
     submit: bool,
     job: str | None,
     as_json: bool,
@@ -87,8 +89,8 @@ def train_command(
     Ctrl-C cancels the job, and nothing is registered. In two parts, with --submit and --job, the second can
     be run as often as needed, and Ctrl-C leaves the job running: a login need not last as long as a training.
     """
-    if job is not None and (submit or data or data_version):
-        raise click.UsageError("--job names a running job: it cannot be combined with --submit or --data")
+    if job is not None and (submit or data or data_version or pipeline):
+        raise click.UsageError("--job names a running job: it cannot be combined with --submit, --data or --pipeline")
     _one_of(data, data_version)
     from mlops.cli.rendering import answer
 
@@ -103,7 +105,7 @@ def train_command(
     act = submit_training if submit else train
     # A CI system passes an empty text for an input that was left out.
     source = data_version or converted_file(project, data)
-    return answer(act(client, project, stage_name, source, fresh=fresh), as_json=as_json)
+    return answer(act(client, project, stage_name, source, fresh=fresh, pipeline=pipeline), as_json=as_json)
 
 
 @mlops_command(
@@ -351,9 +353,7 @@ def _request_body(project: Project, file: str | None) -> bytes:
     if file == _STANDARD_INPUT:
         return sys.stdin.buffer.read()
     if file is None and all(stage.endpoint is None for stage in project.settings.stages):
-        raise InputError(
-            "there is no sample request: every stage scores only files", "Give a request as JSON to --file, or `-`."
-        )
+        raise InputError("there is no sample request: every stage scores only files", "Give one to --file, or `-`.")
     path = Path(file) if file else project.required_file(SAMPLE_REQUEST)
     if not path.is_file():
         raise InputError(f"{path} is not a file", "Give the path of a JSON file to --file, or `-`.")

@@ -6,15 +6,12 @@ In one go (`train`), or in two parts that may be hours apart and on different ma
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
-from threading import Thread
-from typing import Any, Final
+from typing import Any
 
 from azure.ai.ml import MLClient
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
@@ -22,20 +19,17 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import Step, say, step_board
 from mlops.core.errors import Interrupted
-from mlops.core.git import DIRTY_SUFFIX, UNKNOWN, Repository, git_commit
 from mlops.core.layout import VALIDATION_STEP
 from mlops.core.results import Block, Line, Result, Table
 from mlops.githost.hosts import current_actor
-from mlops.models.data_asset import DataVersion, accept, ensure_data, find_data, refuse
+from mlops.models.data_asset import DataVersion, accept, refuse
 from mlops.models.facts import keep_training_reports, subject_of_training
 from mlops.models.registered import Lineage, ModelVersion, model_type, package_of_job, read_metrics, register
-from mlops.settings.project import Project, read_project_schema
+from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, read_validation
-from mlops.training.submission import Order, SubmittedJob, default_data, find_submitted, new_job_name, submit
+from mlops.training.submission import SubmittedJob, find_submitted, submit, training_order
 from model_package.evaluation import Estimate
-
-_FILES_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -140,15 +134,16 @@ def train(
     parameters: Mapping[str, float] | None = None,
     *,
     fresh: bool = False,
+    pipeline: str = "",
 ) -> TrainResult:
     """Train on `data` in a stage's workspace; register the package.
 
     `data` is a file, an existing version of the data asset (or `newest`), or None for the generated sample.
     `parameters` are inputs of pipelines/train.yml that differ from their defaults. `fresh` reuses no step of an
-    earlier job.
+    earlier job. `pipeline` names another file, as `Order` has it.
     """
     begun = time.monotonic()
-    order, file = training_order(client, project, data, fresh=fresh)
+    order, file = training_order(client, project, data, fresh=fresh, pipeline=pipeline)
     try:
         job = submit(client, project, project.settings.stage(stage_name), order, parameters or {})
         finished = _follow(client, job)
@@ -166,12 +161,13 @@ def submit_training(
     *,
     fresh: bool = False,
     is_new_data: bool = False,
+    pipeline: str = "",
 ) -> SubmitResult:
     """Start what `train` does, and leave the job running; its name is generated unless one is given.
 
     `is_new_data` for a version that was created for this training: archived if validation refuses it.
     """
-    order, _ = training_order(client, project, data, job_name, fresh=fresh)
+    order, _ = training_order(client, project, data, job_name, fresh=fresh, pipeline=pipeline)
     order = replace(order, is_new_data=order.is_new_data or is_new_data)
     job = submit(client, project, project.settings.stage(stage_name), order, {})
     return SubmitResult(job.name, order.data, job.steps, job.studio_url)
@@ -190,34 +186,6 @@ def finish_training(client: MLClient, project: Project, job_name: str) -> TrainR
         message = f"job {job_name} is still running in the workspace; nothing was registered"
         raise Interrupted(message, "Run the command again to keep waiting.") from None
     return _result(client, project, job, finished, None, begun)
-
-
-def training_order(
-    client: MLClient, project: Project, data: Path | str | None, job_name: str | None = None, *, fresh: bool = False
-) -> tuple[Order, Path | None]:
-    """What to run, and the local file if there is one."""
-    Thread(target=_preload_imports, daemon=True).start()
-    settings, commit = project.settings, git_commit(project.root)
-    warn_of_uncommitted(project, commit)
-    name = job_name or new_job_name(settings.name)
-    if isinstance(data, str):
-        return Order(name, find_data(client, settings.data, data), False, commit, fresh), None
-    file = data or default_data(project).file
-    version, is_new = ensure_data(client, settings.data, file, columns=read_project_schema(project.root).columns)
-    return Order(name, version, is_new, commit, fresh), file
-
-
-def warn_of_uncommitted(project: Project, commit: str) -> None:
-    """Say before anything runs that the model could not be promoted: its code is in no commit."""
-    if commit == UNKNOWN:
-        say("warning: there is no git repository with a commit here, so this version cannot be promoted: `git init`")
-    elif commit.endswith(DIRTY_SUFFIX):
-        files = [str(path) for path in Repository(project.root).changed("HEAD", None)]
-        more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
-        say(
-            f"warning: uncommitted changes: {', '.join(files[:_FILES_NAMED])}{more}. This version can be deployed to "
-            f"{project.order.training}, and not be promoted; commit first, then train again"
-        )
 
 
 def _follow(client: MLClient, job: SubmittedJob) -> FinishedJob:
@@ -297,12 +265,6 @@ def _describe_run(client: MLClient, lineage: Lineage, model: ModelVersion, metri
     except MlflowException as error:
         # The model is registered; its steps' runs have the metrics as well.
         say(f"warning: the run of job {lineage.job} could not be described: {error}")
-
-
-def _preload_imports() -> None:
-    # The SDK imports it when it first reads a job, and works without it if it is not installed.
-    with suppress(ImportError):
-        importlib.import_module("azureml.mlflow")
 
 
 def _cancelled(client: MLClient, job_name: str) -> Interrupted:

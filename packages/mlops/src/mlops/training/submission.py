@@ -1,4 +1,4 @@
-"""A training job from pipelines/train.yml, with inputs that state where data and code come from.
+"""A training job from pipelines/train.yml or one beside it, with inputs that state where data and code come from.
 
 The job carries what is needed to register its model, so that another process can do it. Local data files (a
 sample, synthetic rows, the held-out rows of a job) are written here. following.py waits for the job.
@@ -6,6 +6,7 @@ sample, synthetic rows, the held-out rows of a job) are written here. following.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import secrets
@@ -13,9 +14,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 from azure.ai.ml import MLClient, load_job
@@ -29,6 +32,7 @@ from mlops.cli.progress import say
 from mlops.core.documents import read_yaml, require_yaml
 from mlops.core.edits import replacing
 from mlops.core.errors import InputError, JobFailed, MachineError, ProjectError
+from mlops.core.git import DIRTY_SUFFIX, UNKNOWN, Repository, git_commit
 from mlops.core.layout import (
     PIPELINE_FILE,
     ROWS_FOLDER,
@@ -37,7 +41,7 @@ from mlops.core.layout import (
     SCHEMA_FILE,
     private_folder,
 )
-from mlops.models.data_asset import DataVersion
+from mlops.models.data_asset import DataVersion, ensure_data, find_data
 from mlops.settings.project import Project, Stage, read_project_schema
 from model_package.digest import file_sha256
 from model_package.schema import Schema
@@ -47,13 +51,16 @@ _SUFFIX_BYTES = 2
 _DATA_NAME, _DATA_VERSION, _DATA_SHA256 = "data_name", "data_version", "data_sha256"
 _GIT_COMMIT, _NEW_DATA = "git_commit", "new_data"
 _YES, _NO = "true", "false"
+_FURTHER: Final = "train.*.yml"
+_FILES_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
 class Order:
     """What a job should run on, and its name; `is_new_data` if the data were registered for it.
 
-    `fresh`: no step of an earlier job is reused.
+    `fresh`: no step of an earlier job is reused. `pipeline`: which of pipelines/train.<pipeline>.yml it runs, "" for
+    train.yml.
     """
 
     job_name: str
@@ -61,6 +68,7 @@ class Order:
     is_new_data: bool
     git_commit: str
     fresh: bool = False
+    pipeline: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,47 @@ def new_job_name(project_name: str) -> str:
     """A name for a new job, chosen here so that a job can be cancelled even while it is being submitted."""
     now = datetime.now(UTC).strftime(_TIME_FORMAT)
     return f"{project_name}-{now}-{secrets.token_hex(_SUFFIX_BYTES)}"
+
+
+def training_order(
+    client: MLClient,
+    project: Project,
+    data: Path | str | None,
+    job_name: str | None = None,
+    *,
+    fresh: bool = False,
+    pipeline: str = "",
+) -> tuple[Order, Path | None]:
+    """What to run, and the local file if there is one. Raises InputError for an unknown pipeline or no such data."""
+    pipeline_file(project, pipeline)
+    Thread(target=_preload_imports, daemon=True).start()
+    settings, commit = project.settings, git_commit(project.root)
+    warn_of_uncommitted(project, commit)
+    name = job_name or new_job_name(settings.name)
+    if isinstance(data, str):
+        return Order(name, find_data(client, settings.data, data), False, commit, fresh, pipeline), None
+    file = data or default_data(project).file
+    version, is_new = ensure_data(client, settings.data, file, columns=read_project_schema(project.root).columns)
+    return Order(name, version, is_new, commit, fresh, pipeline), file
+
+
+def warn_of_uncommitted(project: Project, commit: str) -> None:
+    """Say before anything runs that the model could not be promoted: its code is in no commit."""
+    if commit == UNKNOWN:
+        say("warning: there is no git repository with a commit here, so this version cannot be promoted: `git init`")
+    elif commit.endswith(DIRTY_SUFFIX):
+        files = [str(path) for path in Repository(project.root).changed("HEAD", None)]
+        more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
+        say(
+            f"warning: uncommitted changes: {', '.join(files[:_FILES_NAMED])}{more}. This version can be deployed to "
+            f"{project.order.training}, and not be promoted; commit first, then train again"
+        )
+
+
+def _preload_imports() -> None:
+    # The SDK imports it when it first reads a job, and works without it if it is not installed.
+    with suppress(ImportError):
+        importlib.import_module("azureml.mlflow")
 
 
 def submit(
@@ -110,11 +159,26 @@ def training_job(project: Project, stage: Stage, order: Order, parameters: Mappi
         {"inputs.git_commit": order.git_commit},
         *([{"settings.force_rerun": True}] if order.fresh else ()),
     ]
-    job = load_job(require_yaml(project.required_file(PIPELINE_FILE)), params_override=overrides)
+    file = pipeline_file(project, order.pipeline)
+    job = load_job(require_yaml(project.required_file(file)), params_override=overrides)
     if not isinstance(job, PipelineJob):
-        raise ProjectError(f"{PIPELINE_FILE} is not a pipeline job", "It needs `type: pipeline`.")
+        raise ProjectError(f"{file} is not a pipeline job", "It needs `type: pipeline`.")
     job.tags = {**(job.tags or {}), **_tags(order)}
     return job
+
+
+def pipeline_file(project: Project, name: str) -> Path:
+    """The file of a pipeline that trains. Raises InputError for a name that no file has, with those that do."""
+    if not name:
+        return PIPELINE_FILE
+    named = {file.name.split(".")[1]: file for file in project.path(PIPELINE_FILE.parent).glob(_FURTHER)}
+    if name not in named:
+        known = ", ".join(sorted(named)) or "none"
+        raise InputError(
+            f"there is no {PIPELINE_FILE.with_name(f'train.{name}.yml')}",
+            f"Name one of these by --pipeline: {known}; or leave the option out.",
+        )
+    return PIPELINE_FILE.with_name(named[name].name)
 
 
 def find_submitted(client: MLClient, job_name: str) -> SubmittedJob:

@@ -35,8 +35,7 @@ from mlops.settings.policies import read_search_space
 from mlops.settings.project import Project, read_project_schema
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FAILED, TERMINAL, StepRun, follow, job_failure
-from mlops.training.run import training_order
-from mlops.training.submission import Order
+from mlops.training.submission import Order, training_order
 from mlops.tuning.report import Comparison, Trial, write_report
 from model_package.tasks import task_of
 
