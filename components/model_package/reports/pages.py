@@ -19,9 +19,9 @@ from markupsafe import escape
 _PLAIN_FROM = 1_000
 _SMALL_BELOW = 0.001
 _TWO_DIGITS = 10
-_FACTS = "<!-- facts -->"
+FACTS = "<!-- facts -->"
 # The facts of a step stand before the place of those that are added where the page is kept, and give way to them.
-_OF_STEP = re.compile(rf'(?:<dl class="facts">(?:(?!</dl>).)*</dl>)?{_FACTS}', re.DOTALL)
+_OF_STEP = re.compile(rf'(?:<dl class="facts">(?:(?!</dl>).)*</dl>)?{FACTS}', re.DOTALL)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _HEAD_CHARACTERS = 2_000
 _TABLE = re.compile(r"<table(?! data-cards)([^>]*)>(.*?)</table>", re.DOTALL)
@@ -96,7 +96,7 @@ def write_page(file: Path, template: Path, context: Mapping[str, object], facts:
     environment = page_environment(template.parent)
     environment.filters |= {"percent": _percent, "thousands": _thousands, "metric": written_number}
     text = environment.get_template(template.name).render(context)
-    file.write_text(with_cards(text.replace(_FACTS, f"{_list(facts)}{_FACTS}", 1)), encoding="utf-8")
+    file.write_text(with_cards(text.replace(FACTS, f"{_list(facts)}{FACTS}", 1)), encoding="utf-8")
 
 
 def frame_style() -> str:

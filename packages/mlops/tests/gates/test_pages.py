@@ -19,7 +19,7 @@ from mlops.batch.score import BatchScoreResult, Outcome, keep_batch_report
 from mlops.endpoint.view import Live
 from mlops.gates.render import html_report
 from mlops.models.explanation import ExplainedRow, ExplainResult, FeatureContribution, with_report
-from mlops.models.facts import Subject, commit_fact
+from mlops.models.facts import Subject, add_pull_request, commit_fact
 from mlops.monitoring.measuring import MonitoringRequest, Results, nothing_collected
 from mlops.monitoring.result import Monitored, write_report
 from mlops.monitoring.verdict import judge_window
@@ -138,6 +138,18 @@ def test_a_commit_is_linked_where_the_remote_is_on_a_git_host(tmp_path: Path, re
     assert commit_fact(project, "d" * 40).link == (f"{page}{'d' * 40}" if page else "")
     assert commit_fact(project, "d" * 40 + "-dirty").value == "d" * 40 + "-dirty"
     assert commit_fact(project, "unknown").link == ""
+
+
+def test_a_report_names_the_pull_request_that_is_opened_after_it(tmp_path: Path) -> None:
+    page = keep_page(tmp_path / "gate.html", "<main><!-- facts --></main>", [Fact("model", "credit-default 2")])
+
+    add_pull_request(page, "https://github.com/o/r/pull/7")
+
+    assert page.read_text(encoding="utf-8") == (
+        '<main><dl class="facts"><div><dt>model</dt><dd>credit-default 2</dd></div>'
+        '<div><dt>more</dt><dd><a href="index.html">all reports</a></dd></div>'
+        '<div><dt>pull request</dt><dd><a href="https://github.com/o/r/pull/7">7</a></dd></div></dl></main>'
+    )
 
 
 def test_the_facts_of_a_step_give_way_to_those_of_the_registered_model(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from mlops.settings.releases import Release, manifest_file, read_manifest
 from mlops.settings.stages import NO_SUBSCRIPTION, StageName
 from model_package.errors import ModelPackageError
 from model_package.package import REPORT_FILE, read_provenance
-from model_package.reports.pages import Fact, keep_page, page_environment
+from model_package.reports.pages import FACTS, Fact, keep_page, page_environment, with_facts
 
 if TYPE_CHECKING:
     # Explanations of a package need no Azure, whose SDK takes seconds to import.
@@ -159,6 +159,13 @@ def keep_report(
     environment.filters["clean"] = clean
     text = environment.get_template(template.name).render(context)
     return keep_page(private_folder(project.path(REPORT_FOLDER)) / name, text, facts).resolve()
+
+
+def add_pull_request(page: Path, url: str) -> None:
+    """Name a pull request among the facts of a report that was written before it was opened."""
+    text = page.read_text(encoding="utf-8")
+    fact = with_facts(FACTS, [Fact("pull request", url.rpartition("/")[2], url)])
+    page.write_text(text.replace("</dl>", f"{fact.partition('>')[2]}", 1), encoding="utf-8")
 
 
 def keep_training_reports(
