@@ -83,6 +83,7 @@ class DemoResult(Result):
         where_to_look = [
             ("report of the training", str(self.trained.report or "none")),
             *((f"report of the gate for {each.stage}", str(each.report)) for each in self.released if each.report),
+            *((("all reports", str(self.trained.report.with_name("index.html"))),) if self.trained.report else ()),
             *(self.drift.where if self.drift else ()),
             ("MLflow (link works once)", self.pages if self.goes_on else "not running"),
             ("scratch repository", str(self.scratch)),
