@@ -8,6 +8,7 @@ from mlops.core.errors import ProjectError
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.project import read_project_schema
 from mlops.settings.stages import StageOrder
+from mlops.settings.verdict import number
 from model_package.schema import Feature, Schema, Slice, Subgroup
 
 ORDER = StageOrder(("dev", "staging", "prod"))
@@ -166,3 +167,10 @@ def test_a_model_without_onnx_has_bounds_of_its_own_where_the_rule_is_on(tmp_pat
         for runtime in ("onnx", "pyfunc")
     }
     assert by_runtime == {"onnx": [[1, 1], [2, 1], [1]], "pyfunc": [[9, 1], [9, 1], [1]]}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.00001, "0.00001"), (-0.000073, "-0.000073"), (0.7843, "0.7843"), (9.9e-11, "9.9e-11")]
+)
+def test_small_numbers_are_written_without_powers_of_ten(value: float, text: str) -> None:
+    assert number(value) == text
