@@ -15,7 +15,6 @@ template's own, of 200 trees, is shown beside it, and spends nine tenths of its 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import re
@@ -33,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.batch_peers import Took, model_alone, pyfunc
 from harness.figures import Figure, report
+from harness.model_packages import make_package, sample_generator
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -41,7 +41,6 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = 6
 ROWS = 3_000_000
 FEW_ROWS = 6_000
-SAMPLE_ROWS = 31_000
 TREES = 40
 OWN_TREES = 200
 # Millions of rows a second.
@@ -54,7 +53,6 @@ LEAST_RATIO = 4.0
 POLL_SECONDS = 0.5
 WATCH_SECONDS = 0.1
 ENDPOINT = "benchmark-files"
-PARTS = ("--split-data", "split", "--trained-model", "model")
 TERMINAL = ("Completed", "Failed", "Canceled")
 # What the processes of a parallel job have in their command lines.
 MARK = b"azureml_emulator.jobs.parallel"
@@ -158,40 +156,11 @@ def compare(name: str, scored: Scored, peers: Peers, *, held: bool) -> list[Figu
 
 def make_data(folder: Path, rows: int) -> Path:
     """Files of synthetic rows, each from a seed of its own."""
-    specification = importlib.util.spec_from_file_location("generate_sample", ROOT / "data" / "generate_sample.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    generate = sample_generator()
     folder.mkdir()
     for number in range(FILES):
-        module.generate(rows // FILES, seed=number + 1).write_parquet(folder / f"part-{number}.parquet")
+        generate(rows // FILES, seed=number + 1).write_parquet(folder / f"part-{number}.parquet")
     return folder
-
-
-def make_package(folder: Path, trees: int) -> Path:
-    """A model package by the steps themselves, on a synthetic sample."""
-    folder.mkdir()
-    sample = folder / "sample.csv"
-    run(ROOT / "data" / "generate_sample.py", "--rows", str(SAMPLE_ROWS), "--out", str(sample))
-    steps: dict[str, list[str]] = {
-        "validate_data": [
-            *("--data", "sample.csv", "--schema", str(ROOT / "schema.yml")),
-            *("--validated-data", "rows", "--validation-report", "report"),
-        ],
-        "prepare_data": ["--validated-data", "rows", "--split-data", "split"],
-        "train_model": [*PARTS, "--iterations", str(trees)],
-        "evaluate_model": [*PARTS, "--evaluation", "evaluation"],
-        "package_model": [*PARTS, "--evaluation", "evaluation", "--model-package", "package"],
-    }
-    for step, words in steps.items():
-        run(ROOT / "components" / step / f"{step}.py", *words, folder=folder)
-    return folder / "package"
-
-
-def run(script: Path, *words: str, folder: Path | None = None) -> None:
-    """Run a Python script, which must succeed."""
-    subprocess.run([sys.executable, str(script), *words], cwd=folder, check=True, capture_output=True)
 
 
 @contextmanager
