@@ -181,6 +181,10 @@ KINDS: dict[str, Kind] = {
         "azure.mgmt.containerregistry.models.Registry",
         label="container registry",
     ),
+    "containerregistry:Replication": Kind(
+        "Microsoft.ContainerRegistry/registries/{registryName}/replications/{replicationName}",
+        "azure.mgmt.containerregistry.models.Replication",
+    ),
     "managedidentity:UserAssignedIdentity": Kind(
         "Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}", "azure.mgmt.msi.models.Identity"
     ),

@@ -121,6 +121,7 @@ def scope_of(settings: CiSettings, grant: CiGrant) -> tuple[str, str]:
         CiScope.COMPUTE_IDENTITY: names.identity_id(Identity.COMPUTE),
         CiScope.ENDPOINT_IDENTITY: names.identity_id(Identity.ENDPOINT),
         CiScope.REGISTRY: names.model_registry_id,
+        CiScope.IMAGES: names.container_registry_id,
     }
     return found[grant.scope], names.subscription_id
 

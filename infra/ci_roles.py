@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from conditions import only_roles, writes_only
 from naming import SHARED
-from roles import Role, group_roles, registry_roles
+from roles import Role, group_roles, images_roles, registry_roles
 from settings.ci import CiSettings, Environment, stack_environment
 
 PULUMI_PROJECT = "infra"  # `name` in Pulumi.yaml
@@ -30,6 +30,7 @@ class CiScope(StrEnum):
     COMPUTE_IDENTITY = "compute identity"
     ENDPOINT_IDENTITY = "endpoint identity"
     REGISTRY = "model registry"
+    IMAGES = "shared images"
     STATE = "state container"
     STATE_KEY = "state key"
 
@@ -135,6 +136,10 @@ def _deploying(settings: CiSettings, stack: str) -> Iterator[CiGrant]:
         limit = _only(registry_roles(stages, stack))
         yield CiGrant(who, Role.ACCESS_ADMINISTRATOR, CiScope.REGISTRY, SHARED, lets, limit)
         yield CiGrant(who, Role.READER, CiScope.REGISTRY, SHARED, "reads what the stage's identities may do there")
+    if stack != SHARED and settings.shared_images:
+        lets = f"lets {stack}'s identities use the shared images, in no other role"
+        yield CiGrant(who, Role.ACCESS_ADMINISTRATOR, CiScope.IMAGES, SHARED, lets, _only(images_roles()))
+        yield CiGrant(who, Role.READER, CiScope.IMAGES, SHARED, "reads what the stage's identities may do there")
     before = stages.before(stack) if stack != SHARED else None
     if before in settings.deployed:
         asks = f"lets {stack}'s CI identity read what {before} runs, in no other role"

@@ -69,6 +69,11 @@ class Names:
         return self.short("st")
 
     @property
+    def container_registry(self) -> str:
+        """The registry of images; unique in the world."""
+        return self.short("cr")
+
+    @property
     def events_topic(self) -> str:
         """The topic to which `mlops` publishes drift and releases; unique within an Azure region."""
         return self.of("evgt", self.suffix)
@@ -117,6 +122,11 @@ class Names:
     def storage_id(self) -> str:
         """The resource id of the storage account."""
         return self.id_of("Microsoft.Storage", "storageAccounts", self.storage_account)
+
+    @property
+    def container_registry_id(self) -> str:
+        """The resource id of the registry of images."""
+        return self.id_of("Microsoft.ContainerRegistry", "registries", self.container_registry)
 
     @property
     def events_topic_id(self) -> str:

@@ -188,6 +188,15 @@ GRAFANA = (
 MANAGED_NETWORK = (
     Grant(Identity.WORKSPACE, Role.NETWORK_APPROVER, Scope.RESOURCE_GROUP, "approves its managed private endpoints"),
 )
+# Azure's service makes the endpoint in its own network, and this identity approves it at the shared registry.
+SHARED_IMAGES_IN_A_MANAGED_NETWORK = (
+    Grant(Identity.WORKSPACE, Role.NETWORK_APPROVER, Scope.CONTAINER_REGISTRY, "approves its endpoint of the images"),
+)
+# What Microsoft's documentation requires for a Spark job, beside the data itself: of the identity that it runs as.
+SPARK = (Grant(Identity.COMPUTE, Role.CONTRIBUTOR, Scope.STORAGE, "Spark jobs with a managed identity write"),)
+SPARK_OF_SCIENTISTS = (
+    Grant(Group.DATA_SCIENTISTS, Role.CONTRIBUTOR, Scope.STORAGE, "Spark jobs of people run as themselves"),
+)
 OPERATORS = (
     Grant(Group.OPERATORS, Role.READER, Scope.RESOURCE_GROUP, "reads everything, changes nothing"),
     Grant(Group.OPERATORS, Role.MONITORING_READER, Scope.RESOURCE_GROUP, "reads metrics and alerts"),
@@ -211,6 +220,7 @@ def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
     """Every grant of a stage, without those for groups that the settings leave out."""
     grants = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS + _registry(settings)
     grants += SCIENTISTS_WHO_READ if settings.strict else SCIENTISTS_WHO_EXPERIMENT
+    grants += _spark(settings)
     if settings.serving == "kubernetes":
         grants += KUBERNETES
         if settings.private:
@@ -223,6 +233,8 @@ def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
         grants += AFTER_ANOTHER
     if settings.network.isolation == "workspace_managed":
         grants += MANAGED_NETWORK
+        if settings.images == "shared":
+            grants += SHARED_IMAGES_IN_A_MANAGED_NETWORK
     if settings.on_drift.enabled:
         grants += HANDLER
     if settings.on_drift.github is not None:
@@ -233,10 +245,16 @@ def grants_of(settings: StageSettings) -> tuple[Grant, ...]:
 def group_roles(stages: ProjectStages, stage: str) -> frozenset[Role]:
     """Every role that a stage may grant in its own resource group, whatever its settings."""
     tables = WORKSPACE + COMPUTE + ENDPOINT + CI + EVENTS + OPERATORS + AUDITORS + PRIVATE
-    tables += KUBERNETES + KUBERNETES_NETWORK + GRAFANA + MANAGED_NETWORK + HANDLER + HANDLER_ON_GITHUB
+    tables += KUBERNETES + KUBERNETES_NETWORK + GRAFANA + MANAGED_NETWORK + HANDLER + HANDLER_ON_GITHUB + SPARK
     # Only the first stage may have the development profile (settings/stage_checks.py).
     tables += SCIENTISTS_WHO_EXPERIMENT if stage == stages.training else SCIENTISTS_WHO_READ
     return frozenset(grant.role for grant in tables)
+
+
+def images_roles() -> frozenset[Role]:
+    """Every role that a stage may grant on the registry of images that the stages share."""
+    tables = WORKSPACE + COMPUTE + ENDPOINT + SHARED_IMAGES_IN_A_MANAGED_NETWORK
+    return frozenset(grant.role for grant in tables if grant.scope is Scope.CONTAINER_REGISTRY)
 
 
 def registry_roles(stages: ProjectStages, stage: str) -> frozenset[Role]:
@@ -255,6 +273,12 @@ def _registry(settings: StageSettings) -> tuple[Grant, ...]:
         Grant(Identity.COMPUTE, Role.READER, Scope.REGISTRY, "jobs read models and components of the registry"),
         Grant(Identity.ENDPOINT, Role.READER, Scope.REGISTRY, "a deployment downloads a promoted model"),
     )
+
+
+def _spark(settings: StageSettings) -> tuple[Grant, ...]:
+    if settings.spark is None:
+        return ()
+    return SPARK if settings.strict else SPARK + SPARK_OF_SCIENTISTS
 
 
 def _left_out(grant: Grant, settings: StageSettings) -> bool:

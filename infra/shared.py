@@ -1,4 +1,4 @@
-"""What the stages share: the Azure ML registry through which models are promoted."""
+"""What the stages share: the Azure ML registry through which models are promoted, and a registry of images."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from resources.context import Component, Outputs, names_of, tags_of
 from resources.locks import Locked, Locks
 from resources.monitoring.alerts import ActionGroup
 from resources.monitoring.budget import Budget
+from resources.workspace.container_registry import SharedContainerRegistry
 from roles import Role
 from settings.shared import SharedSettings
 
@@ -18,7 +19,7 @@ from settings.shared import SharedSettings
 def build_shared(settings: SharedSettings) -> Outputs:
     """Declare every resource of the shared stack; returns the stack's outputs.
 
-    The registry is protected against deletion: it holds every stage's models.
+    Both registries are protected against deletion: they hold every stage's models and images.
     """
     names = names_of(settings.project, SHARED, settings.azure.subscription_id, settings.naming)
     tags = tags_of(settings.project, SHARED, settings.tags)
@@ -31,6 +32,8 @@ def build_shared(settings: SharedSettings) -> Outputs:
         opts=protected,
     )
     registry = ModelRegistry(settings, names, group.name, tags)
+    if settings.images:
+        SharedContainerRegistry(settings, names, group.name, tags)
     action_group = ActionGroup(names, settings.alerts.receivers, group.name, protected, tags)
     Budget(names.of("budget"), group.id, settings.budget, action_group, settings.today)
     return {

@@ -47,7 +47,8 @@ Extra = Callable[[BaseResources, Workspace], Outputs]
 def build_stage(settings: StageSettings, extra: Extra = extra_resources) -> Outputs:
     """Declare every resource of a stage; returns the stack's outputs."""
     base = BaseResources.create(settings)
-    dependencies = WorkspaceDependencies(Storage(base), KeyVault(base), ContainerRegistry(base))
+    images_id = base.context.shared_images_id or ContainerRegistry(base).registry.id
+    dependencies = WorkspaceDependencies(Storage(base), KeyVault(base), images_id)
     rights = _grant_on_dependencies(base, dependencies)
     reachable = _private_dependencies(base, dependencies)
     workspace = Workspace(base, dependencies, [*rights, *reachable])
@@ -73,7 +74,7 @@ def _grant_on_dependencies(base: BaseResources, dependencies: WorkspaceDependenc
         Scope.COLLECTED: storage.containers[COLLECTED].id,
         Scope.AUDIT: storage.containers[AUDIT].id,
         Scope.KEY_VAULT: dependencies.key_vault.vault.id,
-        Scope.CONTAINER_REGISTRY: dependencies.container_registry.registry.id,
+        Scope.CONTAINER_REGISTRY: dependencies.images_id,
         Scope.APP_INSIGHTS: monitoring.insights.id,
         Scope.LOGS: monitoring.logs_id,
         Scope.ENDPOINT_IDENTITY: base.identities.resource_id(Identity.ENDPOINT),
@@ -87,7 +88,7 @@ def _private_dependencies(base: BaseResources, dependencies: WorkspaceDependenci
     account = dependencies.storage.account.id
     targets = [Target(part, account, part, (part,)) for part in ("blob", "file", "queue", "table")]
     targets.append(Target("vault", dependencies.key_vault.vault.id, "vault", ("vault",)))
-    targets.append(Target("images", dependencies.container_registry.registry.id, "registry", ("images",)))
+    targets.append(Target("images", dependencies.images_id, "registry", ("images",)))
     endpoints = private_endpoints("private-dependencies", base, targets)
     if endpoints is None:
         return []
@@ -197,12 +198,15 @@ def _outputs(base: BaseResources) -> Outputs:
         "collected_datastore": COLLECTED,
         "endpoint_identity": identities.resource_id(Identity.ENDPOINT),
         "events_topic": names.events_topic,
+        # Absent where the stage builds its own.
+        **({"images": settings.images} if settings.images == "shared" else {}),
         # Where a person puts the token that the drift handler reads; absent where it needs none.
         **({"handler_vault": names.handler_vault} if settings.on_drift.github is not None else {}),
         "endpoint_client_id": identities.client_id(Identity.ENDPOINT),
         # Not a secret: it accepts telemetry from the endpoint's identity only, and no keys.
         "application_insights": base.monitoring.insights.connection_string,
         **_serving(settings, names.endpoint),
+        **_spark(settings),
         # What pipelines log in with, and what jobs run as.
         "tenant_id": settings.azure.tenant_id,
         "ci_client_id": identities.client_id(Identity.CI),
@@ -222,6 +226,14 @@ def _serving(settings: StageSettings, endpoint: str) -> Outputs:
         "kubernetes_compute": KUBERNETES_COMPUTE,
         "instance_type": INSTANCE_TYPE,
     }
+
+
+def _spark(settings: StageSettings) -> Outputs:
+    """What jobs of `type: spark` may ask for: `resources.instance_type`, and their number of executors."""
+    spark = settings.spark
+    if spark is None:
+        return {}
+    return {"spark": {"instance_type": spark.size.lower(), "max_executors": spark.max_executors}}
 
 
 def _with_extra(outputs: Outputs, added: Outputs) -> Outputs:

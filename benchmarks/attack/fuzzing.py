@@ -96,6 +96,14 @@ class _Client:
 
     def send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer."""
+        try:
+            return self._send(method, path, body)
+        except http.client.RemoteDisconnected:
+            # A server may close a connection that rests at the moment at which a client uses it again.
+            self._connection.close()
+            return self._send(method, path, body)
+
+    def _send(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         self._connection.request(method, path, body, self._headers)
         reply = self._connection.getresponse()
         answer = reply.read()

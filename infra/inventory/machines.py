@@ -56,6 +56,12 @@ def machines_in(record: ResourceRecord, run: DryRun) -> Iterator[Machines]:
                 int(scale["maxNodeCount"]),
                 low_priority=cluster["vmPriority"] == "LowPriority",
             )
+        case "machinelearningservices:Workspace" if "spark" in run.outputs:
+            spark = run.outputs["spark"]
+            size = f"Standard_E{spark['instance_type'].partition('_e')[2]}"
+            # The driver is a machine as well.
+            most = int(spark["max_executors"]) + 1
+            yield Machines(f"{record.name}/spark", Service.TRAINING, inputs["location"], size, 0, most)
         case "containerservice:ManagedCluster":
             for pool in inputs["agentPoolProfiles"]:
                 yield _pool(f"{record.name}/{pool['name']}", inputs["location"], pool)

@@ -46,6 +46,11 @@ class Context:
         return self.shared_names.model_registry_id
 
     @property
+    def shared_images_id(self) -> str | None:
+        """The resource id of the registry of images that the stages share; None where the stage has its own."""
+        return self.shared_names.container_registry_id if self.settings.images == "shared" else None
+
+    @property
     def workspace_before_id(self) -> str | None:
         """The resource id of the workspace of the stage before; None in the first stage."""
         before = self.settings.project_stages.before(self.settings.stage)

@@ -80,6 +80,8 @@ class CiSettings(Frozen):
     naming: Naming = Naming()
     stack_namings: dict[str, Naming] = Field(default_factory=dict)
     """`naming` of every stack, read from its file."""
+    shared_images: bool = False
+    """Whether the shared stack has a registry for images, read from its file."""
     retraining_reads: dict[StageName, LabelledRequests] = Field(default_factory=dict)
     """The stages whose requests and outcomes `retraining` may use as training data: none by default."""
 

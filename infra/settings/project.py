@@ -90,6 +90,13 @@ def read_namings(root: Path = ROOT) -> dict[str, Naming]:
     return found
 
 
+def has_shared_images(root: Path = ROOT) -> bool:
+    """Whether `infra:images` of the shared stack's file is true. Raises ValueError."""
+    file = root / PROGRAM_FOLDER / "Pulumi.shared.yaml"
+    config = _document(file).get("config") if file.is_file() else None
+    return isinstance(config, dict) and config.get("infra:images") is True
+
+
 def read_protection(root: Path = ROOT) -> dict[str, Any]:
     """The content of releases/protection.yml. Raises ValueError."""
     return _document(root / PROTECTION_FILE)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from settings.ci import CiSettings
-from settings.project import ROOT, read_namings, read_protection, read_stages
+from settings.project import ROOT, has_shared_images, read_namings, read_protection, read_stages
 from settings.repository import RepositorySettings
 from settings.shared import SharedSettings
 from settings.stack_checks import ci_problems, repository_problems, shared_problems
@@ -30,7 +30,7 @@ KINDS: dict[str, type[Settings]] = {
     "repository": RepositorySettings,
 }
 # Filled in here, from the stack's name, the clock, the provider's keys and the repository's files.
-FILLED_IN = ("stage", "today", "azure", "project_stages", "stack_namings", "protection")
+FILLED_IN = ("stage", "today", "azure", "project_stages", "stack_namings", "shared_images", "protection")
 _IN_PROTECTION = "is read from releases/protection.yml now; remove it here"
 # Keys of earlier formats, and what to do about them.
 FORMER_KEYS = {
@@ -108,6 +108,8 @@ def _filled_in(
         filled["project_stages"] = read_stages(root)
     if "stack_namings" in fields:
         filled["stack_namings"] = read_namings(root)
+    if "shared_images" in fields:
+        filled["shared_images"] = has_shared_images(root)
     if "protection" in fields:
         filled["protection"] = read_protection(root)
     return filled

@@ -34,6 +34,8 @@ class SharedSettings(Frozen):
     regions: tuple[Location, ...] = Field(min_length=1)
     """Where the registry keeps copies: every stage's region."""
     public_access: bool = True
+    images: bool = False
+    """Whether the stages share a registry for the images of environments as well: what one stage ran, the next runs."""
     locked: bool = True
     """Whether the registry is locked against deletion: false while rights on it are revoked or it is deleted."""
     people: RegistryPeople = RegistryPeople()

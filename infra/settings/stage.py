@@ -88,6 +88,17 @@ class Cluster(Frozen):
     """Cheaper machines that Azure may take back at any time."""
 
 
+class Spark(Frozen):
+    """Serverless Spark: what a job may use at most. It costs nothing while no job runs."""
+
+    size: Literal["Standard_E4s_v3", "Standard_E8s_v3", "Standard_E16s_v3", "Standard_E32s_v3", "Standard_E64s_v3"] = (
+        "Standard_E4s_v3"
+    )
+    """All that Azure offers for it; `resources.instance_type` of a job."""
+    max_executors: Annotated[int, Field(ge=1, le=200)] = 2
+    """`spark.executor.instances` of a job, or `spark.dynamicAllocation.maxExecutors`; the driver comes on top."""
+
+
 class InferenceTls(Frozen):
     """The certificate of the scoring endpoint on Kubernetes."""
 
@@ -247,6 +258,13 @@ class StageSettings(Frozen):
     kubernetes: Kubernetes | None = None
     cpu_cluster: Cluster
     gpu_cluster: Cluster | None = None
+    spark: Spark | None = None
+    """Jobs of `type: spark`, on several machines: docs/infrastructure.md, "Spark and several machines"."""
+    images: Literal["own", "shared"] = "own"
+    """Where images of environments are: in a registry of the stage's own, which builds them; or in the shared stack's,
+    where the first stage builds them and every other stage finds them."""
+    shared_images: bool = False
+    """Whether the shared stack has a registry for images, read from its file."""
     budget: Budget
     alerts: Alerts
     people: People = People()

@@ -59,10 +59,10 @@ def _network(settings: StageSettings) -> Iterator[str]:
     if not settings.private and (network.isolation != "none" or network.address_space is not None):
         yield "network.isolation and network.address_space belong to private stages; remove them or set access: private"
     closed = network.isolation == "own" and network.existing is None and not network.package_downloads
-    if closed and network.package_feed is None:
+    if closed and network.package_feed is None and settings.images == "own":
         yield (
             "network.package_downloads is false, and there is no network.package_feed: the stage's images are built in "
-            "its network, and no package could be installed; set one of the two"
+            "its network, and no package could be installed; set images to shared, or one of the two"
         )
     if not settings.private and settings.strict:
         yield f"network.access is public: {settings.stage} must be private (only a development stage may be public)"
@@ -73,6 +73,29 @@ def _network(settings: StageSettings) -> Iterator[str]:
                 f"network.address_space is a /{length}: the subnets need between "
                 f"/{LARGEST_NETWORK} and /{SMALLEST_NETWORK}"
             )
+
+
+def _images(settings: StageSettings) -> Iterator[str]:
+    if settings.images == "own":
+        return
+    if not settings.shared_images:
+        yield "images is shared, but the shared stack has no registry for them: set infra:images in Pulumi.shared.yaml"
+    if settings.customer_managed_key is not None:
+        yield "images is shared, and customer_managed_key does not encrypt what stages share; set images to own"
+    builds = settings.stage == settings.project_stages.training
+    if builds and settings.private and not (settings.network.package_downloads or settings.network.package_feed):
+        yield (
+            f"images is shared, and {settings.stage} builds them for every stage: set network.package_downloads or "
+            "network.package_feed here"
+        )
+
+
+def _spark(settings: StageSettings) -> Iterator[str]:
+    if settings.spark is not None and settings.network.isolation == "own":
+        yield (
+            "spark is given in a network of your own: serverless Spark joins only a workspace-managed network, and "
+            "could not reach the storage; remove spark here, or set network.isolation to workspace_managed"
+        )
 
 
 def _serving(settings: StageSettings) -> Iterator[str]:
@@ -195,6 +218,8 @@ def _names(settings: StageSettings) -> Iterator[str]:
 RULES: tuple[Callable[[StageSettings], Iterator[str]], ...] = (
     _profile,
     _network,
+    _images,
+    _spark,
     _serving,
     _kubernetes,
     _clusters,

@@ -70,22 +70,29 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             "serving": "kubernetes",
             "kubernetes": {"authorised_ranges": ["203.0.113.0/24"], "prometheus": True, "grafana": True},
             "gpu_cluster": {"size": "Standard_NC4as_T4_v3", "max_nodes": 1},
+            "spark": {},
             "people": PEOPLE,
             "ci.github": {"organisation": "o", "repository": "r", **GITHUB_IDS},
             "ci.azure_devops": {"issuer": DEVOPS_ISSUER, "subject": "sc://o/p/c"},
         },
     ),
+    # It builds its images itself, as every stage may.
     "prod-drift": (
         "prod",
         {
+            "images": "own",
+            "network.package_downloads": True,
             "on_drift": {
                 "github": {},
                 "azure_devops": {"organisation": "example-org", "project": "credit-default", "pipeline": 7},
-            }
+            },
         },
     ),
-    "dev-drift": ("dev", {"on_drift": {"azure_devops": {"organisation": "o", "project": "p", "pipeline": 1}}}),
-    "staging-managed": ("staging", {**MANAGED, "network.agents": "github"}),
+    "dev-drift": (
+        "dev",
+        {"images": "own", "on_drift": {"azure_devops": {"organisation": "o", "project": "p", "pipeline": 1}}},
+    ),
+    "staging-managed": ("staging", {**MANAGED, "network.agents": "github", "spark": {"max_executors": 8}}),
     "prod-managed": ("prod", {**MANAGED, "alerts.endpoint_exists": True}),
     "ci-everything": (
         "ci",
@@ -99,7 +106,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "ci-dev-only": ("ci", {"stages": {"dev": GROUP}}),
-    "shared-people": ("shared", {"people": {"readers": {"prod": GROUP}, "users": {"dev": GROUP}}}),
+    "shared-people": (
+        "shared",
+        {"regions": ["westeurope", "northeurope"], "people": {"readers": {"prod": GROUP}, "users": {"dev": GROUP}}},
+    ),
 }
 STAGE_VARIANTS = tuple(name for name, (stack, _) in VARIANTS.items() if stack in STAGES)
 CI_VARIANTS = tuple(name for name, (stack, _) in VARIANTS.items() if stack == "ci")

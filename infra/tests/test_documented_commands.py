@@ -1,8 +1,14 @@
-"""The commands of docs/infrastructure.md fit what Azure reads: the certificate's secret, and the role to copy it."""
+"""The commands of the documentation: they exist, run from the root, and fit what Azure reads."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import shlex
+import shutil
+import subprocess
+
+import pytest
 
 from settings.project import ROOT
 from tests.conftest import dry_run_of
@@ -36,3 +42,24 @@ def test_the_role_that_copies_the_certificate_is_taken_and_given_back() -> None:
         text.index(f"az role assignment delete --assignee $ME {role}"),
     )
     assert taken < invoked < returned
+
+
+def test_every_module_that_the_documentation_runs_exists() -> None:
+    found = {
+        module
+        for page in (ROOT / "docs").glob("*.md")
+        for module in re.findall(r"uv run --directory infra python -m ([\w.]+)", page.read_text(encoding="utf-8"))
+    }
+    assert {"bootstrap", "inventory", "inventory.teardown", "quota"} <= found
+    assert [module for module in found if importlib.util.find_spec(module) is None] == []
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not on PATH")
+def test_the_first_command_of_a_newcomer_runs_from_the_root() -> None:
+    command = "uv run --directory infra python -m bootstrap"
+    assert f"{command}\n" in DOCUMENT.read_text(encoding="utf-8")
+    words = shlex.split(command.replace("uv run", "uv run --no-sync"))
+    done = subprocess.run([*words, "--help"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "--dry-run" in done.stdout
+    assert "--stack" in done.stdout

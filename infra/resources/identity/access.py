@@ -88,7 +88,11 @@ def named_assignment(scope: str, principal_id: pulumi.Input[str], role_id: str) 
 
 def _scope_key(context: Context, scope: Scope) -> str:
     """What the assignment's name is derived from: a scope's id is not known before deployment."""
-    elsewhere = {Scope.REGISTRY: context.model_registry_id, Scope.WORKSPACE_BEFORE: context.workspace_before_id}
+    elsewhere = {
+        Scope.REGISTRY: context.model_registry_id,
+        Scope.CONTAINER_REGISTRY: context.shared_images_id,
+        Scope.WORKSPACE_BEFORE: context.workspace_before_id,
+    }
     return elsewhere.get(scope) or f"{context.names.group_id}/{scope}"
 
 
@@ -96,6 +100,7 @@ def _subscription(context: Context, scope: Scope) -> str:
     settings = context.settings
     elsewhere = {
         Scope.REGISTRY: settings.registry.subscription_id,
+        Scope.CONTAINER_REGISTRY: settings.registry.subscription_id if settings.images == "shared" else None,
         Scope.WORKSPACE_BEFORE: settings.subscription_before,
     }
     return elsewhere.get(scope) or settings.azure.subscription_id

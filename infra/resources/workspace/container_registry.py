@@ -1,15 +1,19 @@
-"""The container registry for the images of the stage's environments."""
+"""The container registry for the images of environments: a stage's own, or one that the stages share."""
 
 from __future__ import annotations
 
+import pulumi
 from pulumi_azure_native import containerregistry
 
+from naming import Names
 from resources.base import BaseResources
 from resources.context import Component
 from settings.platform import CustomerManagedKey
+from settings.shared import SharedSettings
 
 UNTAGGED_DAYS = 30
 PREMIUM = "Premium"
+NO_EXPORT = containerregistry.ExportPolicyArgs(status="disabled")
 
 
 class ContainerRegistry(Component):
@@ -21,7 +25,7 @@ class ContainerRegistry(Component):
         premium = profile.container_registry_sku == PREMIUM
         self.registry = containerregistry.Registry(
             "images",
-            registry_name=context.names.short("cr"),
+            registry_name=context.names.container_registry,
             resource_group_name=base.group.name,
             location=context.location,
             sku=containerregistry.SkuArgs(name=profile.container_registry_sku),
@@ -42,9 +46,50 @@ class ContainerRegistry(Component):
         self.register_outputs({"registry": self.registry.id})
 
 
+class SharedContainerRegistry(Component):
+    """The registry from which every stage takes the images that the first one built, with a copy per region.
+
+    Azure ML names an image by a hash of its environment's definition, whichever workspace asks for it. Premium, because
+    private endpoints reach it from the closed stages; protected, and not locked: rights on it stay revocable.
+    """
+
+    def __init__(self, settings: SharedSettings, names: Names, group: pulumi.Input[str], tags: dict[str, str]) -> None:
+        super().__init__("shared-images")
+        protected = pulumi.ResourceOptions(parent=self, protect=True)
+        self.registry = containerregistry.Registry(
+            "images",
+            registry_name=names.container_registry,
+            resource_group_name=group,
+            location=settings.azure.location,
+            sku=containerregistry.SkuArgs(name=PREMIUM),
+            admin_user_enabled=False,
+            anonymous_pull_enabled=False,
+            public_network_access="Enabled" if settings.public_access else "Disabled",
+            zone_redundancy="Enabled",
+            network_rule_bypass_options="AzureServices",
+            data_endpoint_enabled=True,
+            # Untagged images stay: a rollback may need one. Exports can be forbidden only without public access.
+            policies=None if settings.public_access else containerregistry.PoliciesArgs(export_policy=NO_EXPORT),
+            tags=tags,
+            opts=protected,
+        )
+        for region in (each for each in settings.regions if each != settings.azure.location):
+            containerregistry.Replication(
+                f"images-{region}",
+                replication_name=region,
+                registry_name=self.registry.name,
+                resource_group_name=group,
+                location=region,
+                zone_redundancy="Enabled",
+                tags=tags,
+                opts=protected,
+            )
+        self.register_outputs({"registry": self.registry.id})
+
+
 def _policies() -> containerregistry.PoliciesArgs:
     return containerregistry.PoliciesArgs(
-        export_policy=containerregistry.ExportPolicyArgs(status="disabled"),
+        export_policy=NO_EXPORT,
         retention_policy=containerregistry.RetentionPolicyArgs(status="enabled", days=UNTAGGED_DAYS),
     )
 

@@ -11,7 +11,6 @@ from pulumi_azure_native import machinelearningservices as ml
 from naming import CPU_CLUSTER
 from resources.base import BaseResources
 from resources.context import Component
-from resources.workspace.container_registry import ContainerRegistry
 from resources.workspace.key_vault import KeyVault
 from resources.workspace.storage import COLLECTED, DATA, Storage
 from roles import Identity
@@ -23,7 +22,8 @@ class WorkspaceDependencies(NamedTuple):
 
     storage: Storage
     key_vault: KeyVault
-    container_registry: ContainerRegistry
+    images_id: pulumi.Input[str]
+    """The container registry: the stage's own, or the one that the stages share."""
 
 
 class Workspace(Component):
@@ -47,6 +47,8 @@ class Workspace(Component):
         base, context = self._base, self._base.context
         identity = base.identities.resource_id(Identity.WORKSPACE)
         isolation, key = context.settings.network.isolation, context.settings.customer_managed_key
+        # Spark jobs run as an identity that the workspace has, or as whoever submits them.
+        others = [base.identities.resource_id(Identity.COMPUTE)] if context.settings.spark is not None else []
         return ml.Workspace(
             "workspace",
             workspace_name=context.names.workspace,
@@ -56,18 +58,20 @@ class Workspace(Component):
             sku=ml.SkuArgs(name="Basic", tier=ml.SkuTier.BASIC),
             friendly_name=f"{context.settings.project} ({context.settings.stage})",
             identity=ml.ManagedServiceIdentityArgs(
-                type="UserAssigned", user_assigned_identities=[identity, *([key.identity] if key is not None else [])]
+                type="UserAssigned",
+                user_assigned_identities=[identity, *others, *([key.identity] if key is not None else [])],
             ),
             encryption=_encryption(key),
             primary_user_assigned_identity=identity,
             storage_account=dependencies.storage.account.id,
             key_vault=dependencies.key_vault.vault.id,
-            container_registry=dependencies.container_registry.registry.id,
+            container_registry=dependencies.images_id,
             application_insights=base.monitoring.insights.id,
             system_datastores_auth_mode="Identity",
             public_network_access=context.profile.public_network_access,
             managed_network=ml.ManagedNetworkSettingsArgs(
-                isolation_mode="AllowOnlyApprovedOutbound" if isolation == "workspace_managed" else "Disabled"
+                isolation_mode="AllowOnlyApprovedOutbound" if isolation == "workspace_managed" else "Disabled",
+                outbound_rules=self._ways_of_spark(dependencies.storage) if isolation == "workspace_managed" else None,
             ),
             # A registry without public access cannot build images itself: the cluster does.
             image_build_compute=CPU_CLUSTER if isolation == "own" else None,
@@ -75,6 +79,21 @@ class Workspace(Component):
             tags=context.tags,
             opts=context.protected_options(self, depends_on),
         )
+
+    def _ways_of_spark(self, storage: Storage) -> dict[str, ml.PrivateEndpointOutboundRuleArgs] | None:
+        """Private endpoints of the storage that Spark's machines may use; Azure's own are for the others only."""
+        if self._base.context.settings.spark is None:
+            return None
+        return {
+            f"spark-{part}": ml.PrivateEndpointOutboundRuleArgs(
+                type="PrivateEndpoint",
+                category="UserDefined",
+                destination=ml.PrivateEndpointDestinationArgs(
+                    service_resource_id=storage.account.id, subresource_target=part, spark_enabled=True
+                ),
+            )
+            for part in ("blob", "file")
+        }
 
     def _datastore(self, container: str, storage: Storage) -> ml.Datastore:
         return ml.Datastore(

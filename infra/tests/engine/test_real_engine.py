@@ -10,19 +10,24 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Generator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.empty_pb2 import Empty  # ty: ignore[import-not-found]
 from google.protobuf.struct_pb2 import Struct  # ty: ignore[import-not-found]
-from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.rpc import UNKNOWN, _special_secret_sig, _special_sig_key
 
 from settings.project import ROOT
-from tests.conftest import STACKS, copy_project, dry_run_of
-from tests.engine.stub_provider import stub_provider
+from tests.conftest import GROUP, STACKS, copy_project, dry_run_of
+from tests.engine.stub_provider import VERSION, stub_provider
 
 LIMIT_SECONDS = 200
+SIGNATURE, SECRET = _special_sig_key, _special_secret_sig
 with_engine = pytest.mark.skipif(
     shutil.which("pulumi") is None, reason="pulumi is not on PATH: the real engine previews nothing here"
 )
@@ -67,17 +72,61 @@ def test_the_real_engine_plans_to_create_what_the_dry_run_declares(stack: str, t
     assert {step["op"] for step in steps} == {"create"}
 
 
-def test_the_stub_answers_a_preview_and_refuses_to_create() -> None:
+def struct(values: dict[str, Any]) -> Struct:
     properties = Struct()
-    properties.update({"location": "westeurope"})
+    properties.update(values)
+    return properties
+
+
+@pytest.fixture
+def provider() -> Generator[Any]:
     with stub_provider() as port, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        provider = provider_pb2_grpc.ResourceProviderStub(channel)
-        checked = provider.Check(provider_pb2.CheckRequest(urn="urn", news=properties))
-        previewed = provider.Create(provider_pb2.CreateRequest(urn="urn", properties=checked.inputs, preview=True))
-        with pytest.raises(grpc.RpcError, match="creates nothing"):
-            provider.Create(provider_pb2.CreateRequest(urn="urn", properties=properties))
-    assert previewed.properties == properties
-    assert previewed.id == ""
+        yield provider_pb2_grpc.ResourceProviderStub(channel)
+
+
+def test_the_stub_is_attached_and_configured_as_the_engine_does_it(provider: Any) -> None:
+    # given what the engine calls before the first resource, in its order
+    # then an older provider says that it knows no handshake, and nothing else
+    with pytest.raises(grpc.RpcError, match="UNIMPLEMENTED"):
+        provider.Handshake(provider_pb2.ProviderHandshakeRequest(engine_address="127.0.0.1:1"))
+    provider.Attach(plugin_pb2.PluginAttach(address="127.0.0.1:1"))
+    assert provider.GetPluginInfo(Empty()).version == VERSION
+    assert json.loads(provider.GetSchema(provider_pb2.GetSchemaRequest()).schema) == {}
+    config = struct({"location": "westeurope", "subscriptionId": GROUP})
+    urn = "urn:pulumi:dev::infra::pulumi:providers:azure-native::default"
+    checked = provider.CheckConfig(provider_pb2.CheckRequest(urn=urn, news=config))
+    assert (checked.inputs, list(checked.failures)) == (config, [])
+    compared = provider.DiffConfig(provider_pb2.DiffRequest(urn=urn, olds=config, news=config))
+    assert compared.changes == provider_pb2.DiffResponse.DIFF_NONE
+    configured = provider.Configure(provider_pb2.ConfigureRequest(args=checked.inputs, acceptSecrets=True))
+    assert (configured.acceptSecrets, configured.supportsPreview, configured.acceptResources) == (True, True, True)
+    provider.Cancel(Empty())
+
+
+def test_the_stub_previews_every_resource_of_prod_and_creates_none(provider: Any) -> None:
+    for record in (each for each in dry_run_of("prod").resources if each.azure):
+        inputs = struct(json.loads(json.dumps(record.inputs)))
+        # The engine marks what only Azure will know, and what is secret, by signatures: they come back as they went.
+        inputs.update({"unknown": UNKNOWN, "secret": {SIGNATURE: SECRET, "value": "s"}})
+        checked = provider.Check(provider_pb2.CheckRequest(urn=record.urn, news=inputs, randomSeed=b"seed"))
+        assert (checked.inputs, list(checked.failures)) == (inputs, []), record.name
+        create = provider_pb2.CreateRequest(urn=record.urn, properties=checked.inputs, preview=True)
+        previewed = provider.Create(create)
+        assert (previewed.id, previewed.properties) == ("", inputs), record.name
+        same = provider.Diff(provider_pb2.DiffRequest(id="i", urn=record.urn, olds=inputs, news=inputs))
+        other = provider.Diff(provider_pb2.DiffRequest(id="i", urn=record.urn, olds=inputs, news=struct({})))
+        assert (same.changes, other.changes) == (
+            provider_pb2.DiffResponse.DIFF_NONE,
+            provider_pb2.DiffResponse.DIFF_SOME,
+        )
+        create.preview = False
+        with pytest.raises(grpc.RpcError, match=r"FAILED_PRECONDITION\n\s+details = \"the stub creates nothing"):
+            provider.Create(create)
+
+
+def test_the_version_of_the_stub_is_the_locked_one() -> None:
+    # The engine asks for the provider in the version of the program's library.
+    assert version("pulumi-azure-native") == VERSION
 
 
 def test_ci_installs_the_engine_in_the_librarys_version() -> None:

@@ -28,7 +28,7 @@ def changes(folder: Path, since: str) -> subprocess.CompletedProcess[str]:
 def program(tmp_path: Path) -> Path:
     """The program in a repository of its own, below its top, with one stage."""
     folder = copy_project(tmp_path)
-    for stack in ("prod", "staging", "shared", "repository"):
+    for stack in ("prod", "staging", "repository"):
         (folder / f"Pulumi.{stack}.yaml").unlink()
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", "-A")
@@ -57,6 +57,7 @@ def test_a_change_shows_its_resources_and_rights(program: Path) -> None:
     assert done.returncode == 0, done.stderr
     stacks = json.loads(done.stdout)
     dev = stacks["dev"]
+    assert not dev["problem"], dev["problem"]
     assert dev["differs"] is True
     assert any("gpu" in name for name in dev["added"])
     assert any("Contributor" in right for right in dev["rights_added"])

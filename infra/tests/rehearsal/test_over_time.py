@@ -73,13 +73,13 @@ CHANGES: dict[str, tuple[str, dict[str, Any], set[str]]] = {
     "more-training-nodes": ("staging", {"cpu_cluster.max_nodes": 5}, {"update cpu-cluster"}),
     "downloads": (
         "staging",
-        {"network.package_downloads": False, "network.package_feed": "https://feed.example.com"},
+        {"network.package_downloads": True},
         {"update security-training"},
     ),
     "tags": (
         "shared",
         {"tags": {"cost-centre": "7"}},
-        {"update resource-group", "update registry", "update action-group"},
+        {"update resource-group", "update registry", "update images", "update action-group"},
     ),
     "auditors": ("dev", {"people": {"auditors": GROUP}}, {"create"}),
     "subject": (

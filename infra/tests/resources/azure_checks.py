@@ -7,7 +7,8 @@ from ipaddress import ip_network
 from typing import Any
 
 from dry_run.result import DryRun, ResourceRecord
-from tests.resources.checklist import value_at
+from roles import Role
+from tests.resources.checklist import IMAGES, value_at
 
 CLUSTER, POOL = "containerservice:ManagedCluster", "containerservice:AgentPool"
 EXTENSION, NAMESPACE = "kubernetesconfiguration:Extension", "containerservice:ManagedNamespace"
@@ -213,13 +214,34 @@ def changes_that_azure_ignores_replace(run: DryRun) -> Iterator[str]:
 
 def images_can_be_built(run: DryRun) -> Iterator[str]:
     for workspace in run.of(WORKSPACE):
-        if not workspace.inputs.get("imageBuildCompute"):
+        built_here = any(each.id == workspace.inputs["containerRegistry"] for each in run.of(IMAGES))
+        if not (built_here and workspace.inputs.get("imageBuildCompute")):
             continue
         for group in run.of("network:NetworkSecurityGroup"):
             rules = group.inputs["securityRules"]
             open_ = [r for r in rules if r["access"] == "Allow" and r["destinationAddressPrefix"] == "Internet"]
             if group.name == "security-training" and not open_:
                 yield f"{workspace.name}: {workspace.inputs['imageBuildCompute']} reaches no package index"
+
+
+def images_are_reached_privately(run: DryRun) -> Iterator[str]:
+    reached = {
+        connection["privateLinkServiceId"]
+        for endpoint in run.of("network:PrivateEndpoint")
+        for connection in endpoint.inputs["privateLinkServiceConnections"]
+        if connection["groupIds"] == ["registry"]
+    }
+    pulling = {
+        each.inputs["scope"]
+        for each in run.of(ASSIGNMENT)
+        if each.inputs["roleDefinitionId"].endswith(Role.ACR_PULL.id)
+    }
+    for workspace in run.of(WORKSPACE):
+        images = workspace.inputs["containerRegistry"]
+        if workspace.inputs["publicNetworkAccess"] == "Disabled" and images not in reached:
+            yield f"{workspace.name}: nothing in the network reaches {images}"
+        if images not in pulling:
+            yield f"{workspace.name}: no identity may pull images from {images}"
 
 
 def training_reaches_azure(run: DryRun) -> Iterator[str]:

@@ -175,6 +175,12 @@ RULES: tuple[AzureRule, ...] = (
         checks.images_can_be_built,
     ),
     AzureRule(
+        "a closed stage reaches the images that it runs",
+        (WORKSPACE, "network:PrivateEndpoint"),
+        f"{ML}/how-to-secure-workspace-vnet",
+        checks.images_are_reached_privately,
+    ),
+    AzureRule(
         "training reaches the services of Azure ML",
         ("network:NetworkSecurityGroup",),
         f"{ML}/how-to-access-azureml-behind-firewall",

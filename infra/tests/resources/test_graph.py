@@ -69,7 +69,8 @@ def principal_of(run: DryRun, identity: str) -> str:
 def rights_before(run: DryRun, record: ResourceRecord, identity: str) -> set[tuple[str, str]]:
     """(type of scope, role id) of what an identity is granted before a resource is created."""
     before = run.dependencies_of(record)
-    types = {other.id: other.azure_type for other in run.resources}
+    elsewhere = dry_run_of("shared").one("containerregistry:Registry")
+    types = {other.id: other.azure_type for other in (*run.resources, elsewhere)}
     principal = principal_of(run, identity)
     return {
         (types.get(a.inputs["scope"], a.inputs["scope"]), a.inputs["roleDefinitionId"].rsplit("/", 1)[1])

@@ -46,11 +46,19 @@ def test_every_subnet_has_a_security_group_and_admits_nothing_from_outside(stric
 
 
 def test_with_a_feed_of_its_own_a_stage_trains_without_the_internet() -> None:
-    feed = {"network.package_downloads": False, "network.package_feed": "https://feed.example.com/simple"}
+    feed = {"images": "own", "network.package_feed": "https://feed.example.com/simple"}
     group = run_changed("prod", feed).one("network:NetworkSecurityGroup", "security-training")
     allowed = [r["destinationAddressPrefix"] for r in group.inputs["securityRules"] if r["access"] == "Allow"]
     assert "Internet" not in allowed
     assert "AzureMachineLearning" in allowed
+
+
+def test_training_reaches_microsofts_images_and_not_every_site_behind_front_door() -> None:
+    # `AzureFrontDoor.FrontEnd` is for studio and AutoML, and data could leave through it.
+    group = dry_run_of("prod").one("network:NetworkSecurityGroup", "security-training")
+    allowed = {r["destinationAddressPrefix"] for r in group.inputs["securityRules"] if r["access"] == "Allow"}
+    assert {tag for tag in allowed if tag.startswith("AzureFrontDoor")} == {"AzureFrontDoor.FirstParty"}
+    assert "Internet" not in allowed
 
 
 @pytest.mark.parametrize("length", [16, 18, 20, 21])

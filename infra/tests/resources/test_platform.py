@@ -36,6 +36,8 @@ LANDING_ZONE: dict[str, Any] = {
     "kubernetes.dns_zone": f"{ZONES}/providers/Microsoft.Network/privateDnsZones/privatelink.westeurope.azmk8s.io",
     "kubernetes.maintenance": {"day": "Sunday", "start": "02:00"},
     "logs": {"workspace": LOGS},
+    # Which does not encrypt what stages share.
+    "images": "own",
     "customer_managed_key": {
         "key_vault": KEY_VAULT,
         "key": KEY,

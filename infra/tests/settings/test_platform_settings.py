@@ -87,6 +87,11 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
         {"customer_managed_key": LANDING_ZONE["customer_managed_key"]},
         "the registry of a public one is Basic",
     ),
+    "a key for images that stages share": (
+        "prod",
+        {"customer_managed_key": LANDING_ZONE["customer_managed_key"]},
+        "customer_managed_key does not encrypt what stages share",
+    ),
     "a key without its version": (
         "prod",
         {"customer_managed_key": LANDING_ZONE["customer_managed_key"] | {"key": KEY.rpartition("/")[0]}},

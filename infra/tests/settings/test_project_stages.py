@@ -15,9 +15,10 @@ from tests.conftest import GROUP, SAMPLE, changed
 
 
 def project(folder: Path, text: str) -> Path:
-    """A project with these stages, and the sample's protection."""
+    """A project with these stages, and the sample's protection and stack files."""
     (folder / "project.yml").write_text(text)
-    (folder / "releases").symlink_to(SAMPLE / "releases")
+    for each in ("releases", "infra"):
+        (folder / each).symlink_to(SAMPLE / each)
     return folder
 
 
@@ -88,7 +89,8 @@ def test_a_missing_key_of_protection_yml_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("stage", "profile"), [("dev", "development"), ("staging", "preproduction")])
 def test_the_only_stage_may_have_any_profile(tmp_path: Path, stage: str, profile: str) -> None:
     root = project(tmp_path, listed(stage))
-    assert read_settings(stage, changed(stage, {"profile": profile}), root)
+    packages = {"network.package_downloads": True}  # it builds its images itself
+    assert read_settings(stage, changed(stage, {"profile": profile} | packages), root)
 
 
 def test_with_one_stage_ci_trains_there_and_may_grant_its_roles(tmp_path: Path) -> None:

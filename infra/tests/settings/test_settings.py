@@ -131,8 +131,15 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "images-without-packages": (
         "prod",
-        {"network.package_downloads": False},
+        {"images": "own"},
         "the stage's images are built in its network, and no package could be installed",
+    ),
+    "spark-in-an-own-network": ("prod", {"spark": {}}, "serverless Spark joins only a workspace-managed network"),
+    "spark-of-another-size": ("dev", {"spark": {"size": "Standard_D4ds_v5"}}, "infra:spark.size"),
+    "shared-images-of-a-private-builder": (
+        "dev",
+        {"network": {"access": "private", "isolation": "own", "address_space": "10.10.0.0/16"}, "serving": "batch"},
+        "images is shared, and dev builds them for every stage",
     ),
     "network-too-small": ("prod", {"network.address_space": "10.0.0.0/24"}, "is a /24"),
     "network-not-private": ("prod", {"network.address_space": "8.8.0.0/16"}, "not a private address range"),

@@ -66,7 +66,8 @@ def emulator(
 ) -> Generator[RunningEmulator]:
     """The worker's emulator; its variables are set in this process for as long as it runs."""
     state = tmp_path_factory.mktemp("emulator") / "state"
-    given: dict[str, Any] = {"record": record_file, "background_start": "lazy"}
+    # Its jobs may read from web servers of tests.
+    given: dict[str, Any] = {"record": record_file, "background_start": "lazy", "web": {"loopback": True}}
     with running_emulator(state, **given) as running, pytest.MonkeyPatch.context() as patch:
         for name, value in running.variables.items():
             patch.setenv(name, value)

@@ -90,6 +90,12 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
     help="Let the engine of Spark steps, which runs Python for every local user who connects to it, listen on ports of "
     "this machine, where Linux's private networks are not available.",
 )
+@click.option(
+    "--open-rank-ports",
+    is_flag=True,
+    help="Leave the processes of distributed steps in the network of this machine, where any local user reaches the "
+    "ports that they open for each other.",
+)
 @click.option("--subscription", help="The subscription that `env` names.")
 @click.option("--resource-group", help="The resource group that `env` names.")
 @click.option("--workspace", help="The workspace that `env` names.")

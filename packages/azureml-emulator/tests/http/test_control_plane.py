@@ -182,6 +182,15 @@ def test_a_patch_of_the_wrong_type_changes_nothing(http: httpx.Client, workspace
     assert http.get(path).json() == before
 
 
+def test_a_step_for_images_is_refused_as_such(http: httpx.Client, workspace: str, assert_azure_error: Any) -> None:
+    # given a search space as the SDK sends it for images: a list
+    space = [{"model_name": {"type": "choice", "values": ["vitb16r224"]}}]
+    step = {"type": "automl", "task": "image_classification", "search_space": space}
+    body = {"properties": {"jobType": "Pipeline", "jobs": {"a": step}}}
+    reply = http.put(f"{workspace}/jobs/images", params={"api-version": "2024-01-01-preview"}, json=body)
+    assert_azure_error(reply, 501, "NotImplemented", "Models of images need a GPU")
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
@@ -210,6 +219,23 @@ def test_a_body_of_an_impossible_shape_is_refused(http: httpx.Client, workspace:
     reply = http.put(f"{workspace}/{kind}", content=body)
     assert reply.status_code in {400, 404}, reply.text
     assert reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/data/v1.0{workspace}/dataversion/batchGetResolvedUris", {"values": [None]}, "values.0"),
+        ("/modelregistry/v1.0{workspace}/models/batchGetResolvedUris", {"values": 5}, "values"),
+        ("/history/v1.0{workspace}/rundata", {"runId": 5}, "runId"),
+        ("/history/v1.0{workspace}/rundata", {}, "runId"),
+    ],
+)
+def test_a_body_of_the_data_plane_names_the_field_of_another_type(
+    http: httpx.Client, workspace: str, path: str, body: dict[str, Any], field: str
+) -> None:
+    reply = http.post(path.format(workspace=workspace), json=body)
+    assert reply.status_code == 400
+    assert f"'{field}'" in reply.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

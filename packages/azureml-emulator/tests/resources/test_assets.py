@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import uuid
 from pathlib import Path
@@ -187,6 +188,21 @@ def test_a_component_has_its_code_and_a_default_version(ml_client: Any, folder: 
     found = [ml_client.components.get(name.replace("-", "_"), version) for version in (None, "1.0.0")]
     assert [component.version for component in found] == ["1.1.0", "1.0.0"]
     assert found[0].code == found[1].code
+    # and who uses the default follows the label
+    assert [component.id.split("/")[-2:] for component in found] == [["labels", "default"], ["versions", "1.0.0"]]
+
+
+def test_a_component_without_a_version_gets_a_moment_after_the_first(ml_client: Any, name: str) -> None:
+    from azure.ai.ml import command
+
+    made = command(
+        name=name.replace("-", "_"),
+        command="echo",
+        environment="azureml://registries/azureml/environments/sklearn-1.5/versions/1",
+    ).component
+    versions = [ml_client.components.create_or_update(made).version for _ in range(2)]
+    assert versions[0] == "1"
+    assert re.fullmatch(r"\d{4}(-\d{2}){5}-\d{7}", versions[1])
 
 
 @pytest.fixture
@@ -254,8 +270,9 @@ def test_an_anonymous_component_is_known_by_its_content(ml_client: Any, componen
     second.name, second.version = "other", "2"
     # when both are sent as anonymous ones
     sent = [ml_client.components.create_or_update(each, is_anonymous=True) for each in (first, second)]
-    # then they are one
+    # then they are one, which is answered by the name that was sent
     assert sent[0].id == sent[1].id
+    assert [component.name for component in sent] == [first.name, "other"]
 
 
 @pytest.mark.parametrize(

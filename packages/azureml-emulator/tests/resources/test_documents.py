@@ -138,10 +138,3 @@ def test_what_would_run_on_azure_is_refused_with_advice(
 ) -> None:
     reply = http.request(method, f"{workspace}/{route}", json={"properties": {}})
     assert_azure_error(reply, 501, "NotImplemented", route, advice)
-
-
-def test_a_monitor_is_refused_with_advice(http: Any, workspace: str, assert_azure_error: Any) -> None:
-    trigger = {"triggerType": "Cron", "expression": "15 10 * * 1"}
-    monitor = {"actionType": "CreateMonitor", "monitorDefinition": {"signals": {}}}
-    body = {"properties": {"trigger": trigger, "action": monitor}}
-    assert_azure_error(http.put(f"{workspace}/schedules/m", json=body), 501, "NotImplemented", "CreateMonitor", "Spark")

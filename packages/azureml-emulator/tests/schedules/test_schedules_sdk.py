@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,24 @@ def pipeline(tmp_path: Path) -> Any:
 
     (tmp_path / "job.yml").write_text(PIPELINE)
     return load_job(tmp_path / "job.yml")
+
+
+@pytest.fixture
+def wait_for_job(http: Any, workspace: str) -> Callable[[str], str]:
+    """Waits for the end of a pipeline that fails. Returns the error of its only step."""
+
+    def failed(job: str) -> str:
+        runs = f"/history/v1.0{workspace}/runs"
+        details = wait_for(
+            lambda: (
+                each if (each := http.get(f"{runs}/{job}/details").json())["status"] in {"Failed", "Completed"} else {}
+            )
+        )
+        assert details["status"] == "Failed"
+        (step,) = http.get(f"{runs}/{job}/children").json()["value"]
+        return http.get(f"{runs}/{step['runId']}/details").json()["error"]["error"]["message"]
+
+    return failed
 
 
 def jobs_of(ml_client: Any, schedule: str) -> list[Any]:
@@ -99,13 +118,18 @@ def test_a_schedule_is_read_disabled_enabled_and_triggered(ml_client: Any, pipel
 def test_a_schedule_of_an_existing_job_uses_its_definition(ml_client: Any, pipeline: Any) -> None:
     from azure.ai.ml.entities import CronTrigger, JobSchedule
 
+    # given a job whose steps have the compute of the whole job
+    pipeline.compute, pipeline.settings.default_compute = "cpu-cluster", None
     before = ml_client.jobs.create_or_update(pipeline)
     schedule = JobSchedule(name="again", trigger=CronTrigger(expression="0 4 * * 1"), create_job=before.id)
-    ml_client.schedules.begin_create_or_update(schedule).result()
+    # when it is scheduled by its id, then the schedule is answered with its compute, and without its experiment
+    made = ml_client.schedules.begin_create_or_update(schedule).result().create_job
+    assert (made.compute.rsplit("/")[-1], made.experiment_name) == ("cpu-cluster", "")
 
     result = ml_client.schedules.trigger("again")
 
-    assert ml_client.jobs.get(result.job_name)._to_dict()["inputs"] == {"word": "hello"}
+    triggered = ml_client.jobs.get(result.job_name)
+    assert (triggered._to_dict()["inputs"], triggered.experiment_name) == ({"word": "hello"}, "again")
     delete(ml_client, "again")
 
 
@@ -160,3 +184,67 @@ def test_days_of_the_week_are_read_as_azure_writes_them(ml_client: Any, pipeline
 
     assert ml_client.schedules.get("days").trigger.schedule.week_days == ["Monday", "Friday"]
     delete(ml_client, "days")
+
+
+def test_a_data_import_is_a_job_that_fails_by_name(ml_client: Any, wait_for_job: Any) -> None:
+    from azure.ai.ml.data_transfer import Database
+    from azure.ai.ml.entities import DataImport
+
+    source = Database(connection="azureml:sql", query="select * from region")
+    path = "azureml://datastores/workspaceblobstore/paths/imported"
+    wanted = DataImport(name="region", source=source, path=path)
+
+    job = ml_client.data.import_data(wanted)
+
+    assert "no databases and file systems behind connections" in wait_for_job(job.name)
+    assert [each.name for each in ml_client.data.list(name="region")] == []
+
+
+def test_schedules_of_imports_and_monitors_are_kept_and_their_jobs_fail(
+    http: Any, workspace: str, wait_for_job: Any
+) -> None:
+    # given a schedule of each kind
+    trigger = {"triggerType": "Cron", "expression": "15 10 * * 1", "timeZone": "UTC"}
+    source = {"sourceType": "database", "connection": "azureml:sql", "query": "select 1"}
+    uri = "azureml://datastores/workspaceblobstore/paths/{name}"
+    sink = {"assetName": "r", "dataType": "mltable", "dataUri": uri, "source": source}
+    actions = {
+        "import": {"actionType": "ImportData", "dataImportDefinition": sink},
+        "monitor": {"actionType": "CreateMonitor", "monitorDefinition": {"computeId": "spark", "signals": {}}},
+    }
+    version = {"api-version": "2023-04-01-preview"}
+    answers, messages = {}, {}
+    for kind, action in actions.items():
+        url = f"{workspace}/schedules/{kind}-{uuid.uuid4().hex[:8]}"
+        body = {"properties": {"trigger": trigger, "action": action, "displayName": "x"}}
+        http.put(url, params=version, json=body).raise_for_status()
+        answers[kind] = http.get(url, params=version).json()["properties"]
+
+        # when it is due
+        started = http.post(f"{url}/trigger", params=version, json={}).json()
+        messages[kind] = wait_for_job(started["submissionId"])
+
+    # then it is kept in the form that Azure gives it (tests/recorded has the rest)
+    assert answers["import"]["action"]["dataImportDefinition"]["dataUri"] == f"{uri}/${{{{name}}}}"
+    assert answers["import"]["properties"]["azureml.materializationAssetName"] == "r"
+    assert answers["monitor"]["action"]["monitorDefinition"]["alertNotificationSetting"] is None
+    # and its job says that nothing ran
+    assert "nothing was transferred" in messages["import"]
+    assert "nothing was measured" in messages["monitor"]
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "says"),
+    [
+        ({"actionType": "InvokeBatchEndpoint"}, 501, "have the actions CreateJob, ImportData, CreateMonitor"),
+        ({"actionType": "ImportData"}, 400, "needs dataImportDefinition"),
+        ({"actionType": "ImportData", "dataImportDefinition": {"assetName": "a"}}, 400, "and a source"),
+    ],
+)
+def test_a_wrong_action_is_refused(http: Any, workspace: str, action: dict[str, Any], status: int, says: str) -> None:
+    trigger = {"triggerType": "Cron", "expression": "15 10 * * 1"}
+
+    reply = http.put(f"{workspace}/schedules/wrong", json={"properties": {"trigger": trigger, "action": action}})
+
+    assert reply.status_code == status
+    assert says in reply.json()["error"]["message"]

@@ -91,6 +91,11 @@ def make_clone(origin: Path, folder: Path, message: str = "clone") -> Clone:
             shutil.copy(source, folder / part)
     if origin == ROOT:
         reduce_work(folder)
+        # As the stages are on Azure where only the first one builds images.
+        settings = folder / "project.yml"
+        settings.write_text(
+            settings.read_text().replace("    serving: managed", "    images: shared\n    serving: managed")
+        )
     else:
         # Models were trained in the first copy, whose commits the later ones do not have.
         file = folder / "releases" / "provenance.yml"

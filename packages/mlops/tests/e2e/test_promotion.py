@@ -12,6 +12,7 @@ from azure.ai.ml import MLClient
 from azure.ai.ml.entities import Model
 
 from mlops.audit.log import AuditLog
+from mlops.audit.record import FINISH, IMAGE
 from mlops.azure.workspace import connect_registry
 from mlops.core.errors import InputError, ProjectError, PromotionRefused, RolloutFailed, WorkspaceError
 from mlops.githost.interface import WORKSTATION
@@ -19,6 +20,8 @@ from mlops.promotion.gate_run import gate
 from mlops.promotion.promote import PromotionResult, Proposed, promote
 from mlops.provenance.statement import parse_statement
 from mlops.rollout.deploy import deploy
+from mlops.rollout.deployment_files import image_of
+from mlops.rollout.release import require_image
 from mlops.settings.project import load_project
 from mlops.settings.releases import read_manifest
 
@@ -248,6 +251,45 @@ def test_without_a_remote_the_branch_is_made_here(team: Team) -> None:
 
     assert git(team.folder, "rev-parse", BRANCH) == proposal.commit
     assert "There is no remote" in proposal.pull_request.advice
+
+
+def test_every_stage_ran_in_the_image_of_the_first(lifecycle: Lifecycle, team: Team) -> None:
+    ran = {
+        stage: {
+            record.event.evidence.get(IMAGE, "")
+            for record in AuditLog(team.clients.stage(stage)).read()[0]
+            if (record.event.kind, record.event.step) == ("rollout", FINISH) and record.event.version == "1"
+        }
+        for stage in lifecycle.first["stages"]
+    }
+
+    assert list(ran) == ["dev", "staging", "prod"]
+    assert len(set.union(*ran.values())) == 1
+    assert ran["prod"].pop().startswith("mlops-serving:")
+
+
+def test_an_image_that_the_stage_before_has_not_run_is_neither_proposed_nor_deployed(team: Team) -> None:
+    # given an environment that nobody has deployed yet
+    definition = team.folder / "environments" / "serving.yml"
+    image = next(line for line in definition.read_text().splitlines() if line.startswith("image: "))
+    team.edit("environments/serving.yml", image, f"{image[:-1]}2")
+
+    # when somebody goes on to a stage that builds no images
+    for attempt in (
+        lambda: promote(team.clients, "staging", None),
+        lambda: require_image(
+            team.clients.project,
+            team.clients.stage,
+            "prod",
+            image_of(team.clients.project, team.clients.project.settings.stage("prod")),
+        ),
+    ):
+        with pytest.raises(PromotionRefused, match=r"builds no images, and .* has not run in environment"):
+            attempt()
+
+    # then it is refused there, and only there: the first stage builds
+    first = team.clients.project.settings.stage("dev")
+    require_image(team.clients.project, team.clients.stage, "dev", image_of(team.clients.project, first))
 
 
 def test_history_shows_what_happened_and_a_changed_record(team: Team, lifecycle: Lifecycle) -> None:

@@ -72,6 +72,13 @@ def test_values_are_filled_in_and_all_else_stays(project: Path) -> None:
     assert comments(after) == comments(before)
 
 
+def test_where_images_are_follows_the_stack(project: Path) -> None:
+    for outputs, expected in (({"images": "shared"}, "shared"), ({}, "own")):
+        done = configure(project, "--outputs", written(project, **outputs))
+        assert done.returncode == 0, done.stderr
+        assert load_project(project).settings.stage("dev").images == expected
+
+
 def test_the_topic_that_the_infrastructure_made_is_told_from_then_on(project: Path) -> None:
     topic = "evgt-credit-default-dev-6d702"
 

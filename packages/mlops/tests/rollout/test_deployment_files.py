@@ -1,6 +1,8 @@
 """The endpoint's YAML as the real SDK reads it."""
 
 import json
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,11 @@ from azure.ai.ml.entities import (
     ManagedOnlineEndpoint,
 )
 
+from mlops.audit.record import FINISH, IMAGE, Event, follow, ran_image
 from mlops.core.documents import read_yaml
 from mlops.core.errors import ProjectError
 from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, KUBERNETES_SUFFIX
-from mlops.rollout.deployment_files import configuration_of, definition, load_deployment, load_endpoint
+from mlops.rollout.deployment_files import configuration_of, definition, image_of, load_deployment, load_endpoint
 from mlops.rollout.plan import Plan
 from mlops.settings.project import Project, Stage, load_project
 
@@ -184,3 +187,28 @@ def test_granian_is_a_custom_container_with_the_same_code_and_limits(
     assert "GUNICORN_CMD_ARGS" not in deployment.environment_variables
     assert deployment.environment_variables["MODEL_VERSION"] == "3"
     assert configuration_of(fast, stage) != configuration_of(project, stage)
+
+
+def test_an_image_is_told_by_its_definition_and_not_by_its_name(tmp_path: Path, managed: Stage):
+    # given a copy of the project
+    for part in ("endpoints", "environments"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("project.yml", "schema.yml"):
+        shutil.copy(ROOT / file, tmp_path)
+    copy = load_project(tmp_path)
+    shared = managed.model_copy(update={"images": "shared"})
+    environment = tmp_path / "environments" / "serving.yml"
+    text, first = environment.read_text(), image_of(copy, shared)
+
+    # when it gets another version, and then another base image
+    environment.write_text(text.replace("version: ", "version: 9"))
+    renamed = image_of(copy, shared)
+    environment.write_text(text.replace(".v1", ".v2"))
+    rebuilt = image_of(copy, shared)
+
+    # then only the second is another image, which no stage has run yet
+    event = Event(kind="rollout", stage="dev", step=FINISH, model="m", version="1", digest="d", evidence={IMAGE: first})
+    records = (follow(None, event, "a", datetime.now(UTC)),)
+    assert first != renamed
+    assert [ran_image(records, image) for image in (first, renamed, rebuilt, "")] == [True, True, False, False]
+    assert image_of(copy, managed) == ""

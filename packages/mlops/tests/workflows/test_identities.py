@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import yaml
+
 from workflow_replay.azure.ids import stable_id
 from workflow_replay.events import Schedule
 
-from .conftest import Harness, System
+from .conftest import ROOT, Harness, System
 from .test_workflow_paths import DRIFTED, both_systems, planned, pushed
 
 VARIABLES = {"github": "AZURE_CLIENT_ID", "azure": "AZURESUBSCRIPTION_CLIENT_ID"}
@@ -39,3 +41,16 @@ def test_monitoring_and_retraining_have_different_identities(harness: Harness, s
         call.words[3]: call.variables[VARIABLES[system]] for call in harness.calls() if "uv run mlops " in call.text
     }
     assert identities == {"monitor": client_id(system, "promotion"), "retrain": client_id(system, "retraining")}
+
+
+def test_a_long_deployment_of_infrastructure_renews_its_login() -> None:
+    # given that the token of a job lives for minutes
+    steps = yaml.safe_load((ROOT / ".azuredevops" / "templates" / "pulumi.yml").read_text())["steps"]
+    pulumi = next(step for step in steps if step.get("name") == "pulumi")
+    on_github = (ROOT / ".github" / "workflows" / "infra-stack.yml").read_text()
+
+    # then Azure's own task logs in again and again, and on GitHub the provider asks for new tokens itself, as it does
+    # where it is given none
+    assert pulumi["inputs"]["keepAzSessionActive"] is True
+    assert 'ARM_USE_OIDC: "true"' in on_github
+    assert "ARM_OIDC_TOKEN" not in on_github

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from azureml_emulator.kernel.errors import BadRequest, NotModelled
+
+Body = TypeVar("Body", bound=BaseModel)
 
 _README = "Its README lists what it answers."
 # By a segment of the path in lower case: what runs on Azure only, and what to do on this machine instead.
@@ -41,6 +44,16 @@ async def json_body(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadRequest("The request body must be a JSON object.", code="InvalidRequestContent")
     return body
+
+
+async def body_as(request: Request, model: type[Body]) -> Body:
+    """The request body as `model`. Raises BadRequest with the field that has another type."""
+    try:
+        return model.model_validate(await json_body(request))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadRequest(f"'{field}' in the request body: {first['msg']}.", target=field) from error
 
 
 async def json_value(request: Request) -> Any:

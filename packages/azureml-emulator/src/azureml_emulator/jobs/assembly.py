@@ -10,8 +10,9 @@ from pathlib import Path
 
 from azureml_emulator.jobs.behaviour import Jobs
 from azureml_emulator.jobs.execution.content_hashes import ContentHashes
+from azureml_emulator.jobs.execution.inputs.resolver import Resolver
+from azureml_emulator.jobs.execution.inputs.web_inputs import WebInputs
 from azureml_emulator.jobs.execution.output_assets import OutputAssets
-from azureml_emulator.jobs.execution.resolver import Resolver
 from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.runner import Runner
 from azureml_emulator.jobs.execution.step_runner import StepRunner, StepTools
@@ -23,6 +24,7 @@ from azureml_emulator.jobs.launching.fork_launcher import ForkLauncher
 from azureml_emulator.jobs.launching.interpreters import Interpreters
 from azureml_emulator.jobs.launching.launcher import PlainLauncher
 from azureml_emulator.jobs.launching.preloading import Preloader
+from azureml_emulator.jobs.launching.rank_networks import RankNetworks
 from azureml_emulator.jobs.tracking.external_runs import ExternalRuns
 from azureml_emulator.jobs.tracking.gateway import Gateway
 from azureml_emulator.jobs.tracking.http_client import HttpClient
@@ -39,6 +41,7 @@ from azureml_emulator.security.tokens import Tokens
 from azureml_emulator.storage.blobs import Blobs
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.run_artifacts import RunArtifacts
+from azureml_emulator.storage.web_files import WebFiles
 
 
 class JobParts:
@@ -74,10 +77,13 @@ class JobParts:
         plain = PlainLauncher(processes)
         self._forking = _fork_launcher(settings, store, processes, plain)
         self.preloader = Preloader(self._forking.learn if self._forking else _learn_nothing)
+        self._web = WebFiles(settings.state / "web", settings.web)
+        resolver = Resolver(locator, self._web)
         tools = StepTools(
             records=self.records,
             job_paths=self.job_paths,
-            resolver=Resolver(locator),
+            resolver=resolver,
+            web_inputs=WebInputs(resolver, self._web),
             reuse=Reuse(store, ContentHashes(), blobs.root),
             assets=OutputAssets(store, self.records, self.job_paths, asset_versions),
             tracking=self.tracking,
@@ -88,18 +94,29 @@ class JobParts:
             location=settings.location,
             parallel=settings.parallel_steps,
             listeners=listeners,
+            networks=RankNetworks(processes, listeners, open_ports=settings.open_rank_ports),
             open_spark_ports=settings.open_spark_ports,
         )
         steps = StepRunner(tools)
         sweeps = SweepRunner(tools, steps)
         self.runner = Runner(self.records, steps, sweeps, self.tracking, self.job_paths, clock, settings.parallel_steps)
         self.behaviour = Jobs(
-            store, clock, operations, locator, self.records, self.runner, self.job_paths, self.preloader, base_url
+            store,
+            clock,
+            operations,
+            locator,
+            resolver,
+            self.records,
+            self.runner,
+            self.job_paths,
+            self.preloader,
+            base_url,
         )
         self._closing: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """At start, after orphans were reaped: fail interrupted jobs, and start what runs in the background."""
+        self._web.open()
         interrupted = self.runner.fail_interrupted()
         if self._is_eager:
             self.mlflow.open()

@@ -12,7 +12,7 @@ from azureml_emulator.jobs.definitions.job_answers import answered_job
 from azureml_emulator.jobs.definitions.states import FAILED, NOT_STARTED, TERMINAL
 from azureml_emulator.jobs.definitions.steps import Graph
 from azureml_emulator.jobs.definitions.wire import refuse
-from azureml_emulator.jobs.execution.resolver import Resolver
+from azureml_emulator.jobs.execution.inputs.resolver import Resolver
 from azureml_emulator.jobs.execution.runner import Runner
 from azureml_emulator.jobs.graph.automl_job import read_automl_job
 from azureml_emulator.jobs.graph.reader import read_command, read_pipeline
@@ -46,6 +46,7 @@ class Jobs(Behaviour):
         clock: Clock,
         operations: Operations,
         locator: Locator,
+        resolver: Resolver,
         records: JobRecords,
         runner: Runner,
         job_paths: JobPaths,
@@ -55,7 +56,7 @@ class Jobs(Behaviour):
         super().__init__(store, clock)
         self._operations = operations
         self._locator = locator
-        self._resolver = Resolver(locator)
+        self._resolver = resolver
         self._records = records
         self._runner = runner
         self._job_paths = job_paths

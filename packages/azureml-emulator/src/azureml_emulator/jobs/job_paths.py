@@ -65,6 +65,10 @@ class JobPaths:
         """The plan of a step of a kind, such as "parallel", in a folder beside its working folder."""
         return self._jobs / job / kind / "plan.json"
 
+    def tables(self, job: str) -> Path:
+        """The folder of copies of tables that a step reads, beside its working folder."""
+        return self._jobs / job / "tables"
+
     def prepare(self, scope: Scope, job: str, code: Path | None) -> Path:
         """Create a working folder with a copy of the code snapshot. Blocking: call it in a thread."""
         folder = self.working_folder(job)

@@ -17,6 +17,8 @@ _COMPONENT = "componentSpec"
 _DESCRIBING = frozenset(
     {"$schema", "_source", "id", "name", "version", "display_name", "description", "tags", "creation_context"}
 )
+# What its author may change.
+DESCRIBING = ("name", "display_name", "description", "tags")
 # What the absence of a field of an input means.
 _ABSENT = {"optional": "False"}
 _SINGULAR = {"codes": "code", "components": "component", "environments": "environment", "models": "model"}
@@ -49,11 +51,13 @@ def changed_content(kind: Kind, existing: Resource, field: str) -> EmulatorError
 
 
 def with_kept_content(existing: Resource | None, body: dict[str, Any]) -> dict[str, Any]:
-    """The body for an anonymous component that exists: it keeps the specification that was registered first."""
+    """The body for an anonymous component that exists: only its name and what else describes it may be others."""
     properties = body.get("properties", {})
     if existing is None or _COMPONENT not in properties or not existing.properties.get("isAnonymous"):
         return body
-    return {**body, "properties": {**properties, _COMPONENT: existing.properties[_COMPONENT]}}
+    sent = properties[_COMPONENT]
+    described = {name: sent[name] for name in DESCRIBING if name in sent}
+    return {**body, "properties": {**properties, _COMPONENT: {**existing.properties[_COMPONENT], **described}}}
 
 
 def means_the_same(before: Any, after: Any, absent: str = "None") -> bool:

@@ -31,6 +31,9 @@ _DATASTORE = re.compile(
 _JOB_OUTPUT = re.compile(r"^azureml://jobs/([^/]+)/outputs/([^/]+)(?:/(?:paths/)?(.*))?$")
 _RUN = re.compile(r"^runs:/+([^/]+)(?:/(.*))?$")
 _MLFLOW_ARTIFACT = re.compile(r"^mlflow-artifacts:/.+$")
+# The account of a datastore here, which the SDK shows as a name, has a slash and a question mark.
+_ACCOUNT = re.compile(r"^(?:wasbs?|abfss?)://([^@/]+)@([^@]+?)\.(?:blob|dfs)\.[a-z0-9.]+(?:/(.*))?$", re.IGNORECASE)
+_LAKE = re.compile(r"^adl://([^./]+)\.azuredatalakestore\.net(?:/(.*))?$", re.IGNORECASE)
 _SHORT = re.compile(r"^(?:azureml:)?(?P<name>[^:@/]+)(?::(?P<version>[^:@/]+)|@[^:@/]+)$")
 
 
@@ -88,13 +91,24 @@ class MlflowArtifact:
 
 
 @dataclass(frozen=True)
+class InAccount:
+    """A path in a container of a storage account, by wasbs:// or abfss://; `container` is None for adl://."""
+
+    account: str
+    container: str | None
+    path: str
+
+
+@dataclass(frozen=True)
 class Address:
     """An http address."""
 
     url: str
 
 
-Reference = ResourcePath | InRegistry | InWorkspaceGuid | InScope | InDatastore | OfJob | MlflowArtifact | Address
+Reference = (
+    ResourcePath | InRegistry | InWorkspaceGuid | InScope | InDatastore | OfJob | MlflowArtifact | InAccount | Address
+)
 
 
 def parse_reference(text: str) -> Reference:
@@ -147,6 +161,16 @@ def _mlflow_artifact(match: re.Match[str]) -> MlflowArtifact:
     return MlflowArtifact(match[0])
 
 
+def _account(match: re.Match[str]) -> InAccount:
+    container, account, path = match.groups()
+    return InAccount(account, container, path or "")
+
+
+def _lake(match: re.Match[str]) -> InAccount:
+    account, path = match.groups()
+    return InAccount(account, None, path or "")
+
+
 def _short(match: re.Match[str]) -> InScope:
     return InScope(match["name"], match["version"])
 
@@ -158,5 +182,7 @@ _FORMS = (
     (_JOB_OUTPUT, _job_output),
     (_RUN, _run),
     (_MLFLOW_ARTIFACT, _mlflow_artifact),
+    (_ACCOUNT, _account),
+    (_LAKE, _lake),
     (_SHORT, _short),
 )

@@ -51,6 +51,21 @@ class FileLimits(BaseModel):
     collected_bytes: int = Field(default=2 * 1024 * 1024 * 1024, ge=1024)
 
 
+class WebLimits(BaseModel):
+    """What a job may download from the web as an input.
+
+    `file_bytes` is for one file, `seconds` for its whole download, `stall_seconds` for a server that sends nothing.
+    `loopback` allows servers of this machine, by http too: for tests.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file_bytes: int = Field(default=4 * 1024 * 1024 * 1024, ge=1)
+    seconds: float = Field(default=1800.0, gt=0)
+    stall_seconds: float = Field(default=30.0, gt=0)
+    loopback: bool = False
+
+
 class Settings(BaseModel):
     """The settings of one emulator.
 
@@ -62,10 +77,11 @@ class Settings(BaseModel):
     an endpoint or on one of its deployments while another runs anywhere in the endpoint; "by_resource" only while
     another runs on the same resource. `environments` maps the names of registered environments, or those in
     conda files, to the Python interpreters that their steps run in; steps of any other run in the emulator's.
-    `computes` are clusters that every workspace has beside the default one. `connections` and `files` are limits.
-    `images` maps the names of container images to the Dockerfiles that they were built from, or the folders of these.
-    `open_container_ports` lets custom containers listen where any local user reaches them, on machines that cannot
-    give them a network of their own; `open_spark_ports` lets the engine of Spark steps do so.
+    `computes` are clusters that every workspace has beside the default one. `connections`, `files` and `web` are
+    limits. `images` maps the names of container images to the Dockerfiles that they were built from, or the folders
+    of these. `open_container_ports` lets custom containers listen where any local user reaches them, on machines that
+    cannot give them a network of their own; `open_spark_ports` lets the engine of Spark steps do so.
+    `open_rank_ports` leaves the processes of distributed steps in the network of this machine.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,9 +104,11 @@ class Settings(BaseModel):
     computes: tuple[str, ...] = ()
     connections: ConnectionLimits = ConnectionLimits()
     files: FileLimits = FileLimits()
+    web: WebLimits = WebLimits()
     images: dict[str, Path] = Field(default_factory=dict)
     open_container_ports: bool = False
     open_spark_ports: bool = False
+    open_rank_ports: bool = False
 
 
 def default_state() -> Path:

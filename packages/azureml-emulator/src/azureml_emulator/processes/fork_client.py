@@ -111,9 +111,19 @@ class ForkServer:
         return not any(name.startswith(_READ_AT_IMPORT) for name in changed)
 
     async def run(
-        self, identifier: str, words: Sequence[str], *, folder: Path, environment: Mapping[str, str], log: Path
+        self,
+        identifier: str,
+        words: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        network: int | None = None,
     ) -> ForkedProcess:
-        """Fork `python …`, with its output appended to `log`. Raises ConnectionError when the server has ended."""
+        """Fork `python …`, with its output appended to `log`, in the network of the process `network`, if there is one.
+
+        Raises ConnectionError when the server has ended.
+        """
         loop = asyncio.get_running_loop()
         started, ended = loop.create_future(), loop.create_future()
         self._started[identifier], self._ended[identifier] = started, ended
@@ -125,6 +135,7 @@ class ForkServer:
                 "folder": str(folder),
                 "environment": dict(environment),
                 "log": str(log),
+                "network": network,
             }
         )
         try:

@@ -2,7 +2,7 @@
 
 Run as `python -P -m azureml_emulator.processes.fork_server` with a socket as standard input; standard library only.
 Messages are frames (4 bytes of length, then JSON). Requests: {"op": "import", "modules"} and {"op": "run", "id",
-"arguments", "folder", "environment", "log"}. Reports: {"event": "imported", "modules", "failed", "unsafe"},
+"arguments", "folder", "environment", "log", "network"}. Reports: {"event": "imported", "modules", "failed", "unsafe"},
 {"event": "started", "id", "pid"} and {"event": "exited", "id", "code"}, where a negative code is a signal. The server
 ends, and its children with it, when the other side of the socket closes.
 """
@@ -31,6 +31,8 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, NoReturn
+
+from azureml_emulator.processes.private_network import join_private_network
 
 FRAME = struct.Struct(">I")
 # These start threads at import, but work in a forked child. They are imported first, so that threads of any other
@@ -131,6 +133,9 @@ class Server:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             os.setsid()
+            if request["network"] is not None:
+                # Before the next line, which another network would undo.
+                join_private_network(request["network"])
             end_with_parent(parent)
             self._connection.close()
             os.close(self._wake_reader)

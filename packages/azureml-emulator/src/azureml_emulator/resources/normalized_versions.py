@@ -7,7 +7,7 @@ from typing import Any
 
 from azureml_emulator.kernel.behaviours import Stored, VersionBehaviour
 from azureml_emulator.kernel.errors import BadRequest
-from azureml_emulator.kernel.immutability import changed_content, means_the_same
+from azureml_emulator.kernel.immutability import DESCRIBING, changed_content, means_the_same
 from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource
@@ -18,7 +18,6 @@ from azureml_emulator.storage.curated_environments import with_registry
 # The internal field with the specification as its author sent it, which has more than the service answers.
 _AS_SENT = "specification"
 _PIPELINE_JOB = "Pipeline"
-_DESCRIBING = ("description", "display_name", "tags")
 
 
 class Components(VersionBehaviour):
@@ -36,7 +35,7 @@ class Components(VersionBehaviour):
         existing = self.store.get(path.key)
         _refuse_other_steps(kind, existing, sent)
         before = author_specification(existing) if existing is not None else sent
-        kept = {**before, **{name: sent[name] for name in _DESCRIBING if name in sent}}
+        kept = {**before, **{name: sent[name] for name in DESCRIBING if name in sent}}
         return self.put_version(kind, path, {**body, "properties": normal}, **{_AS_SENT: kept})
 
     def _completed(self, sent: dict[str, Any], path: ResourcePath) -> dict[str, Any]:

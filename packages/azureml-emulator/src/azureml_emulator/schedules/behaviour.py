@@ -1,6 +1,6 @@
 """The kind `schedules`: a PUT checks the trigger and the job, and schedules it; POST trigger runs it now.
 
-Only schedules that create jobs are modelled, not monitors and data imports.
+`actions.py` says which job that is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from azureml_emulator.jobs.behaviour import Jobs
-from azureml_emulator.jobs.definitions.job_answers import answered_definition
 from azureml_emulator.jobs.job_records import KIND as JOB_KIND
 from azureml_emulator.jobs.job_records import JobRecords, job_path
 from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
@@ -19,21 +18,24 @@ from azureml_emulator.kernel.kinds import Kind, kind_of
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.service_fields import filled
 from azureml_emulator.kernel.store import Resource, Store
+from azureml_emulator.schedules.actions import (
+    CREATE_JOB,
+    DEFINITIONS,
+    job_of,
+    properties_of,
+    shown_action,
+    stored_action,
+)
 from azureml_emulator.schedules.scheduler import Scheduler
 from azureml_emulator.schedules.trigger import read_trigger
 
 KIND = "schedules"
-# What runs on Azure only, and what to do on this machine instead.
-_INSTEAD = {
-    "CreateMonitor": "Monitors are computed by Spark on Azure: schedule a pipeline that measures the collected data.",
-    "ImportData": "Connections lead nowhere here: schedule a job that fetches the data and registers it.",
-}
-_CREATE_JOB = "CreateJob"
 _TIME_FORMAT = "%Y%m%dT%H%M%SZ"
 _TRIGGER = {"endTime": None, "startTime": None}
 _PATTERN = {"monthDays": None, "weekDays": None}
+_EXPERIMENT = "experimentName"
 # What a definition that names an existing job inherits from it, unless it has its own.
-_INHERITED = ("jobs", "inputs", "outputs", "settings", "displayName", "experimentName", "environmentId")
+_INHERITED = ("jobs", "inputs", "outputs", "settings", "displayName", "environmentId", "computeId", "identity")
 
 
 class Schedules(Behaviour):
@@ -49,10 +51,13 @@ class Schedules(Behaviour):
         """Create or change a schedule. Raises BadRequest for an invalid trigger or a job that could not run."""
         existing = self.store.get(path.key)
         properties = {"isEnabled": True, **_without_nulls(body.get("properties", {}))}
-        definition = self._definition(properties.get("action"), path.scope)
-        self._jobs.check(job_path(path.scope, path.name), definition)
+        action = self._action(properties.get("action"), path.scope)
+        self._jobs.check(job_path(path.scope, path.name), job_of(action))
         properties["trigger"] = _as_shown(properties.get("trigger"))
-        properties["action"] = {"actionType": _CREATE_JOB, "jobDefinition": definition}
+        properties["action"] = action
+        if (kind_of_action := action["actionType"]) != CREATE_JOB:
+            own = properties_of(kind_of_action, action[DEFINITIONS[kind_of_action]])
+            properties["properties"] = {**(properties.get("properties") or {}), **own}
         draft = self.draft(kind, path, {**body, "properties": properties}, existing)
         trigger = read_trigger(properties.get("trigger"), _created(draft))
         if trigger.end is not None and trigger.end <= self.clock.now() and existing is None:
@@ -78,9 +83,7 @@ class Schedules(Behaviour):
         trigger = filled(resource.properties["trigger"], _TRIGGER)
         if isinstance(trigger.get("schedule"), dict):
             trigger["schedule"] = filled(trigger["schedule"], _PATTERN)
-        action = resource.properties["action"]
-        shown = {**action, "jobDefinition": answered_definition(action["jobDefinition"])}
-        return resource.with_properties(trigger=trigger, action=shown).document
+        return resource.with_properties(trigger=trigger, action=shown_action(resource.properties["action"])).document
 
     def actions(self) -> dict[str, Action]:
         """POST trigger."""
@@ -97,12 +100,19 @@ class Schedules(Behaviour):
         if resource.properties.get("isEnabled"):
             self.scheduler.put(resource.key, read_trigger(resource.properties["trigger"], _created(resource)), after)
 
-    def _definition(self, action: Any, scope: Scope) -> dict[str, Any]:
-        kind = (action or {}).get("actionType")
-        if kind != _CREATE_JOB:
-            advice = f" {_INSTEAD[kind]}" if kind in _INSTEAD else ""
-            raise NotModelled(f"The emulator's schedules create jobs; the action '{kind}' is not modelled.{advice}")
-        definition = _without_nulls(action.get("jobDefinition") or {})
+    def _action(self, given: Any, scope: Scope) -> dict[str, Any]:
+        """The action of a schedule as it is kept. Raises NotModelled for one of an unknown type."""
+        kind = str((given or {}).get("actionType"))
+        if kind not in DEFINITIONS:
+            raise NotModelled(f"The emulator's schedules have the actions {', '.join(DEFINITIONS)}, not '{kind}'.")
+        definition = given.get(DEFINITIONS[kind])
+        if not isinstance(definition, dict):
+            raise BadRequest(f"The action {kind} needs {DEFINITIONS[kind]}.", code="UserError", target="action")
+        if kind != CREATE_JOB:
+            return stored_action(kind, definition)
+        return {"actionType": CREATE_JOB, DEFINITIONS[kind]: self._definition(_without_nulls(definition), scope)}
+
+    def _definition(self, definition: dict[str, Any], scope: Scope) -> dict[str, Any]:
         source = definition.get("sourceJobId")
         if not source or definition.get("jobs"):
             return definition
@@ -110,6 +120,8 @@ class Schedules(Behaviour):
         job = self._records.find(scope, name)
         taken = {key: job.properties[key] for key in _INHERITED if job.properties.get(key)}
         given = {key: value for key, value in definition.items() if value not in ("", {}, [])}
+        # The SDK sends no experiment as an empty one, and the service keeps it: the runs are in that of the schedule.
+        given |= {_EXPERIMENT: definition[_EXPERIMENT]} if _EXPERIMENT in definition else {}
         return {**taken, **given}
 
     async def _start(self, key: str, moment: datetime) -> None:
@@ -119,11 +131,11 @@ class Schedules(Behaviour):
 
     async def _submit(self, resource: Resource, moment: datetime) -> str:
         path = job_path(parse_resource_path(resource.id).scope, self.clock.identifier())
-        definition = resource.properties["action"]["jobDefinition"]
+        definition = job_of(resource.properties["action"])
         made = {
             **definition,
             "displayName": f"{resource.name}-{moment.astimezone(UTC).strftime(_TIME_FORMAT)}",
-            "experimentName": definition.get("experimentName") or resource.name,
+            _EXPERIMENT: definition.get(_EXPERIMENT) or resource.name,
         }
         await self._jobs.put(kind_of(JOB_KIND), path, {"properties": made})
         return path.name
@@ -136,7 +148,10 @@ class Schedules(Behaviour):
             moment = datetime.fromisoformat(str(given))
         except ValueError:
             raise BadRequest(f"scheduleTime is '{given}'; it must be ISO 8601.", target="scheduleTime") from None
-        return {"scheduleActionType": _CREATE_JOB, "submissionId": await self._submit(resource, moment)}
+        return {
+            "scheduleActionType": resource.properties["action"]["actionType"],
+            "submissionId": await self._submit(resource, moment),
+        }
 
 
 def _created(resource: Resource) -> datetime:

@@ -12,6 +12,7 @@ from azureml_emulator.kernel.errors import BadRequest, NotFound, NotModelled
 from azureml_emulator.kernel.references import (
     ARTIFACTS,
     Address,
+    InAccount,
     InDatastore,
     InRegistry,
     InScope,
@@ -28,6 +29,10 @@ from azureml_emulator.storage.run_artifacts import RunArtifacts, artifact_path, 
 
 # The names of the output that every job has; the second one is that of a job's document.
 _ARTIFACT_OUTPUTS = (ARTIFACTS, "default")
+_OWN_HOSTS = frozenset({"127.0.0.1", "localhost"})
+_BLOB_SUFFIX = ".blob.core.windows.net"
+_STORAGE_SERVICES = frozenset({"blob", "dfs"})
+_WEB = ("http://", "https://")
 _CONTENT_PROPERTY = {"models/versions": "modelUri", "data/versions": "dataUri", "codes/versions": "codeUri"}
 
 
@@ -65,18 +70,32 @@ class Locator:
             case MlflowArtifact(uri=uri):
                 return self._artifacts.at(uri)
             case Address(url=url):
-                return self._in_storage(url)
-            case InScope():
+                return self._in_storage(url, scope)
+            case InAccount():
+                return self._in_account(reference, text, scope)
+            case InScope() | ResourcePath() | InRegistry() | InWorkspaceGuid():
                 return self.content(self.asset(text, "data", scope))
-            case ResourcePath() | InRegistry() | InWorkspaceGuid():
-                return self.content(self.asset(text, "data", scope))
+
+    def web_address(self, text: str, scope: Scope) -> str | None:
+        """The address of the web that a data reference leads to, by itself or by an asset; None for what is here."""
+        reference = parse_reference(text)
+        match reference:
+            case Address(url=url):
+                return None if self._path_here(url, scope) else url
+            case InScope() | ResourcePath() | InRegistry() | InWorkspaceGuid():
+                resource = self.asset(text, "data", scope)
+                name = _CONTENT_PROPERTY.get(resource.kind, "")
+                uri, owner = str(resource.properties.get(name) or ""), parse_resource_path(resource.id).scope
+                return self.web_address(uri, owner) if uri.startswith(_WEB) else None
+            case _:
+                return None
 
     def build_context(self, url: str, scope: Scope) -> Path:
         """The folder of a build context. The SDK leaves out the account, which stands in the path of addresses here."""
         container, _, name = unquote(urlsplit(url).path).lstrip("/").partition("/")
         if name and self._blobs.has_container(scope.storage_account, container):
             return self._blobs.path(scope.storage_account, container, name.rstrip("/"))
-        return self._in_storage(url.rstrip("/"))
+        return self._in_storage(url.rstrip("/"), scope)
 
     def job_of(self, text: str, scope: Scope) -> str | None:
         """The name of the job that wrote what a reference refers to, where the reference says so."""
@@ -165,11 +184,42 @@ class Locator:
         known = ", ".join(sorted({*outputs, ARTIFACTS}))
         raise NotFound(f"The job '{job.name}' has no output '{reference.output}' (it has: {known}).")
 
-    def _in_storage(self, url: str) -> Path:
-        account, _, rest = unquote(urlsplit(url).path).lstrip("/").partition("/")
-        container, _, name = rest.partition("/")
-        if not container or not (self._blobs.root / account).is_dir():
+    def _in_storage(self, url: str, scope: Scope) -> Path:
+        path = self._path_here(url, scope)
+        if path is None:
             raise NotModelled(
-                f"'{url}' is not in the emulator's storage; the emulator does not download from elsewhere."
+                f"'{url}' is not in the emulator's storage. Of the web, the emulator downloads inputs of jobs only: "
+                "download the file, and name the local one."
             )
-        return self._blobs.path(account, container, name)
+        return path
+
+    def _path_here(self, url: str, scope: Scope) -> Path | None:
+        """The path of an address in the emulator's storage, or in an account that a datastore names; else None."""
+        parts = urlsplit(url.replace(f"?{_BLOB_SUFFIX}/", "/"))
+        first, _, rest = unquote(parts.path).lstrip("/").partition("/")
+        if parts.hostname in _OWN_HOSTS:
+            container, _, name = rest.partition("/")
+            here = container and (self._blobs.root / first).is_dir()
+            return self._blobs.path(first, container, name) if here else None
+        account, _, service = (parts.hostname or "").partition(".")
+        if service.partition(".")[0] in _STORAGE_SERVICES and self._has_datastore(scope, account, first):
+            return self._blobs.path(scope.storage_account, first, rest)
+        return None
+
+    def _in_account(self, reference: InAccount, text: str, scope: Scope) -> Path:
+        container, account = reference.container, reference.account.rstrip("?").rpartition("/")[2]
+        if container is not None:
+            known = self._blobs.has_container(scope.storage_account, container)
+            if (account == scope.storage_account and known) or self._has_datastore(scope, account, container):
+                return self._blobs.path(scope.storage_account, container, unquote(reference.path))
+        raise NotModelled(
+            f"'{text}' is in the storage account '{account}', which the emulator does not have. Download the files and "
+            "register them as a data asset (`Data(path=<local folder>)`), or upload them to a blob datastore with "
+            "this account and container: then this address leads there."
+        )
+
+    def _has_datastore(self, scope: Scope, account: str, container: str) -> bool:
+        """Whether a blob datastore of a scope names this account and container."""
+        wanted = (account.lower(), container)
+        stores = (store.properties for store in self._store.children(scope.key, "datastores"))
+        return any(wanted == (str(each.get("accountName")).lower(), each.get("containerName")) for each in stores)

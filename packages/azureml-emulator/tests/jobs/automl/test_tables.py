@@ -45,7 +45,10 @@ def test_files_delimiters_types_and_columns_are_read(tmp_path: Path) -> None:
     [
         ("paths: [{file: ./a.csv}]\n", "The first transformation in MLTable must be one of read_delimited"),
         ("paths: [{file: ./no.csv}]\ntransformations: [read_delimited]\n", "names no files that exist"),
-        ("paths: [{file: 'https://x/a.csv'}]\ntransformations: [read_delimited]\n", "files in the same folder only"),
+        (
+            "paths: [{file: 'https://x/a.csv'}]\ntransformations: [read_delimited]\n",
+            "the path 'https://x/a.csv' cannot be read",
+        ),
         (
             "paths: [{file: ./a.csv}]\ntransformations: [read_delimited, {take: 5}]\n",
             "knows keep_columns, drop_columns, convert_column_types, not 'take'",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import subprocess
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +13,15 @@ from typing import Any
 
 import pytest
 
+from azureml_emulator.jobs.launching import rank_networks
+from azureml_emulator.kernel.store import Store
+from azureml_emulator.other_users import unlisted
+from azureml_emulator.processes.listeners import Listeners
+from azureml_emulator.processes.private_network import has_private_networks
 from azureml_emulator.processes.process_identity import process_start_time
-from azureml_emulator.testing import wait_for
+from azureml_emulator.processes.relay import Relays
+from azureml_emulator.processes.supervisor import Processes
+from azureml_emulator.testing import RunningEmulator, wait_for
 
 pytestmark = pytest.mark.xdist_group("jobs")
 
@@ -72,6 +82,25 @@ if rank == 1 and sys.argv[1] in {"fail", "die"}:
 if rank == 1 or sys.argv[1] != "hang":
     threading.Event().wait()
 """
+# The first process listens for as long as it runs, and the second connects.
+LISTEN = """
+import os, socket, threading
+
+address = (os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]))
+print("pid", os.getpid(), flush=True)
+if os.environ["RANK"] == "0":
+    server = socket.create_server(address)
+    peer = server.accept()[0]
+else:
+    while True:
+        try:
+            peer = socket.create_connection(address)
+            break
+        except ConnectionRefusedError:
+            pass
+print("connected", address[1], flush=True)
+threading.Event().wait()
+"""
 # Parameter servers serve until they are stopped.
 CLUSTER = """
 import json, os, pathlib, sys, threading
@@ -88,7 +117,7 @@ PROCESSES = {"distributionType": "Mpi", "processCountPerInstance": 2}
 
 @pytest.fixture(scope="module")
 def code(scripts: Callable[..., Path]) -> Path:
-    return scripts(reduce=REDUCE, trouble=TROUBLE, cluster=CLUSTER, trial=TRIAL)
+    return scripts(reduce=REDUCE, listen=LISTEN, trouble=TROUBLE, cluster=CLUSTER, trial=TRIAL)
 
 
 @pytest.fixture
@@ -229,3 +258,92 @@ def test_trials_of_a_sweep_are_distributed_and_the_best_output_is_registered(
     logs = submitter.details(best["best_child_run_id"])["logFiles"]
     assert {f"user_logs/std_log_process_{rank}.txt" for rank in range(2)} <= set(logs)
     assert [each.version for each in ml_client.data.list(name=name)] == ["1"]
+
+
+@pytest.mark.skipif(not has_private_networks(), reason="this machine cannot make networks")
+@pytest.mark.parametrize("command", ["python listen.py", "exec python listen.py"], ids=["forked", "by a shell"])
+def test_other_users_do_not_reach_what_ranks_open_for_each_other(
+    emulator: RunningEmulator, submitter: Any, code: Path, command: str
+) -> None:
+    # given a first process that listens on MASTER_PORT, and a second one that is connected to it
+    job = submitter.command(
+        command,
+        codeId=submitter.code(code),
+        distribution={"distributionType": "PyTorch", "processCountPerInstance": 2},
+    )
+
+    def connected() -> list[str] | None:
+        logs = [submitter.http.get(url).text for url in submitter.details(job)["logFiles"].values()]
+        return logs if len(logs) == 2 and all("\nconnected " in log for log in logs) else None
+
+    logs = wait_for(connected)
+    port = int(logs[0].rpartition("connected ")[2])
+
+    # then they are in one network that is not this one
+    networks = {str(Path(f"/proc/{pid}/ns/net").readlink()) for pid in pids(submitter, job)}
+    assert len(networks) == 1
+    assert networks != {str(Path("/proc/self/ns/net").readlink())}
+    # and neither this user nor another one gets a connection
+    assert unlisted(emulator.settings.state) == []
+    users = ["root", "nobody"] if os.geteuid() == 0 else [None]
+    for user in users:
+        tried = subprocess.run(
+            ["/bin/bash", "-c", f"</dev/tcp/127.0.0.1/{port}"], user=user, capture_output=True, check=False, cwd="/"
+        )
+        assert b"refused" in tried.stderr, (user, tried)
+    assert "share a network of their own" in logs[0]
+    submitter.cancel(job)
+    submitter.wait(job, "Canceled")
+
+
+def test_the_log_says_where_other_users_reach_the_ports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    parts = Processes(Store(tmp_path / "store.sqlite")), Listeners(tmp_path)
+    monkeypatch.setattr(rank_networks, "has_private_networks", lambda: False)
+    made = [rank_networks.RankNetworks(*parts, open_ports=chosen) for chosen in (False, True)]
+
+    async def found() -> list[Any]:
+        return [await each.describe() for each in made] + [await each.network("job", 1) for each in made]
+
+    impossible, chosen, *networks = asyncio.run(found())
+
+    assert "it cannot give them a network of their own" in impossible
+    assert "--open-rank-ports" in chosen
+    assert networks == [None, None]
+
+
+def test_a_network_of_its_own_has_https_by_a_proxy() -> None:
+    # given a server that answers what it gets, and the proxy
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readline())
+        await writer.drain()
+        writer.close()
+
+    async def answered(head: bytes, port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    async def tried() -> list[bytes]:
+        relays = Relays()
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        proxy = await asyncio.start_server(relays.to_web, "127.0.0.1", 0)
+        to, by = (each.sockets[0].getsockname()[1] for each in (server, proxy))
+        heads = [
+            b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\nhello\n" % to,
+            b"GET http://127.0.0.1:%d/ HTTP/1.1\r\n\r\n" % to,
+            b"CONNECT\r\n\r\n",
+            b"CONNECT no-such-host.invalid:443 HTTP/1.1\r\n\r\n",
+        ]
+        answers = [await answered(head, by) for head in heads]
+        proxy.close()
+        server.close()
+        await relays.close()
+        return answers
+
+    answers = asyncio.run(tried())
+
+    assert answers[0] == b"HTTP/1.1 200 Connected\r\n\r\nhello\n"
+    assert answers[1].startswith(b"HTTP/1.1 405")
+    assert answers[2:] == [b"", b""]

@@ -337,12 +337,6 @@ def test_a_table_is_split_by_keys(keys: Any) -> None:
     assert settings.partition_keys == ("region", "shop")
 
 
-@pytest.mark.parametrize("task", ["import_data", "export_data"])
-def test_imports_and_exports_are_refused_by_name(task: str) -> None:
-    with pytest.raises(NotModelled, match=f"with the task {task}"):
-        read({"a": {"type": "data_transfer", "task": task, "componentId": "azureml://registries/azureml/x"}})
-
-
 def test_a_copy_of_several_inputs_needs_a_mode() -> None:
     copy = {
         "type": "data_transfer",

@@ -16,6 +16,8 @@ FIRST_PREVIOUS: Final = "sha256:" + "0" * 64
 FINISH: Final = "finish"
 BY_HAND: Final = "by hand"
 PROPOSED: Final = "proposed"
+# Evidence of a finished rollout: the environment whose image the stages share.
+IMAGE: Final = "image"
 EventKind = Literal["gate", "promotion", "rollout", "rollback", "monitor", "retraining", "retirement"]
 
 
@@ -125,6 +127,12 @@ def source_problem(records: Sequence[Record], digest: str) -> str | None:
 def sets_live_model(event: Event) -> bool:
     """Whether the stage runs the event's model from then on: a finished rollout, or a rollback by hand."""
     return (event.kind, event.step) in {("rollout", FINISH), ("rollback", BY_HAND)}
+
+
+def ran_image(records: Sequence[Record], image: str) -> bool:
+    """Whether a stage finished a rollout in an image, named by the digest of its environment's definition."""
+    finished = (record.event for record in records if sets_live_model(record.event))
+    return any(event.evidence.get(IMAGE, "").endswith(image.rpartition(" ")[2]) for event in finished if image)
 
 
 def was_proposed(records: Sequence[Record], digest: str, source: str) -> bool:

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -61,6 +61,7 @@ class StackOutputs(BaseModel):
     serving: Serving
     kubernetes_compute: ComputeName | None = None
     instance_type: str | None = None
+    images: Literal["shared"] | None = None
     endpoint_identity: IdentityId | None = None
     endpoint_client_id: ClientId | None = None
     application_insights: ConnectionString | None = None
@@ -173,7 +174,8 @@ def configure(file: Path, stage: StageName, outputs: StackOutputs) -> tuple[Chan
     place = next(entry for entry in document["stages"] if entry["name"] == stage)
     changes = _set(document, {"registry": outputs.registry}, "")
     changes += _set(place, _wanted(place, outputs), f"stages.{stage}.")
-    changes += _remove(place, _NEEDLESS[outputs.serving], f"stages.{stage}.")
+    needless = _NEEDLESS[outputs.serving] if outputs.images else (*_NEEDLESS[outputs.serving], "images")
+    changes += _remove(place, needless, f"stages.{stage}.")
     if changes:
         changed = io.StringIO()
         parser.dump(document, changed)

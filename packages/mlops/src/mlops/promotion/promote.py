@@ -36,6 +36,8 @@ from mlops.promotion.gate_run import (
 from mlops.promotion.stage_state import PromotionState, read_promotion
 from mlops.provenance.statement import Statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject, require_at_promotion
+from mlops.rollout.deployment_files import image_of
+from mlops.rollout.release import require_image
 from mlops.settings.policies import read_policy
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
@@ -135,6 +137,9 @@ def promote_from(
     release = challenger.candidate.release
     if state.target.released == release:
         return PromotionResult(target, release, None, None, None)
+    place = clients.project.settings.stage(target)
+    if place.endpoint:
+        require_image(clients.project, clients.stage, target, image_of(clients.project, place))
     rules = _rules(clients, state)
     statement = _statement(clients, state, challenger, rules)
     report = judge(clients, state.target, challenger, rules)

@@ -18,7 +18,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 
 from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog, anchor_tag
-from mlops.audit.record import BY_HAND, Event, Record, of_model, sets_live_model
+from mlops.audit.record import BY_HAND, IMAGE, Event, Record, of_model, sets_live_model
 from mlops.azure.errors import explain
 from mlops.cli.progress import say
 from mlops.core.errors import MlopsError, RolloutFailed
@@ -188,7 +188,8 @@ def event_of(action: Action, view: View, plan: Plan, stage: str) -> Event | None
             traffic = expected_traffic(phase, to, source)
             return facts.model_copy(update={"step": phase, "verdict": "passed", "traffic": traffic})
         case Finish():
-            return facts.model_copy(update={"step": "finish", "verdict": "passed"})
+            ran = {IMAGE: plan.image} if plan.image else {}
+            return facts.model_copy(update={"step": "finish", "verdict": "passed", "evidence": ran})
         case RollBack(to=to, cleared=cleared):
             moved = {"target": to, "origin": progress.to if progress else None, "traffic": {to: FULL} if to else {}}
             step = "tidy up" if cleared else progress.phase if progress else "back"

@@ -19,7 +19,7 @@ from mlops.endpoint.view import ATTEMPT_TAG, CONFIGURATION_TAG, DIGEST_TAG, VERS
 from mlops.rollout.plan import Plan
 from mlops.settings.project import KUBERNETES, Project, Serving, Stage
 from mlops.settings.stages import GRANIAN
-from model_package.digest import file_sha256
+from model_package.digest import DIGEST_PREFIX, file_sha256
 from model_package.rows.collected_columns import INPUTS, OUTPUTS
 
 # Azure's own path for it, in the datastore that the deployments may write to.
@@ -90,14 +90,24 @@ def load_deployment(
     return deployment
 
 
+def image_of(project: Project, stage: Stage) -> str:
+    """The environment that a deployment runs in: name, version, and the digest of what its image is built from.
+
+    Azure ML, too, tells images by that and not by the name: an equal definition finds the image that is there already.
+    Empty where the stage has a registry of images of its own.
+    """
+    if stage.images == "own":
+        return ""
+    environment = _environment(project, stage)
+    content = json.dumps(
+        [environment.image, environment.conda_file, _build_context(environment)], sort_keys=True, default=str
+    )
+    return f"{environment.name}:{environment.version} {DIGEST_PREFIX}{hashlib.sha256(content.encode()).hexdigest()}"
+
+
 def configuration_of(project: Project, stage: Stage) -> str:
     """A fingerprint of everything in a deployment besides its model: code, YAML, software, machines."""
-    environment = _load(project, stage, []).environment
-    if not isinstance(environment, Environment):
-        raise ProjectError(
-            f"{DEPLOYMENT_FILE} does not refer to its environment by file",
-            "Write `environment: file:../../environments/serving.yml`.",
-        )
+    environment = _environment(project, stage)
     folder = project.path(ENDPOINT_FOLDER)
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_not_served(path))
     content = {
@@ -113,6 +123,16 @@ def configuration_of(project: Project, stage: Stage) -> str:
     }
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_CHARACTERS]
+
+
+def _environment(project: Project, stage: Stage) -> Environment:
+    environment = _load(project, stage, []).environment
+    if not isinstance(environment, Environment):
+        raise ProjectError(
+            f"{DEPLOYMENT_FILE} does not refer to its environment by file",
+            "Write `environment: file:../../environments/serving.yml`.",
+        )
+    return environment
 
 
 def _build_context(environment: Environment) -> list[str]:

@@ -29,13 +29,15 @@ class Plan:
     monitored phase lasts, `load_seconds` how long the load test before any traffic; `progress_deadline_seconds` is
     how long a phase may last without evidence before that counts as a breach. `mirror_percentage` or `load_seconds`
     0 skips the phase; `skipped_phases` are those that the manifest requests nevertheless. `configuration` is the
-    fingerprint of everything in a deployment besides its model.
+    fingerprint of everything in a deployment besides its model; `image` names the environment's image where the stages
+    share images, and is empty elsewhere.
     """
 
     model: str
     version: str
     digest: str
     configuration: str = ""
+    image: str = ""
     mirror_percentage: int = 0
     steps: tuple[int, ...] = (10, 50, FULL)
     load_seconds: float = 0.0

@@ -17,7 +17,7 @@ from azure.ai.ml.exceptions import AssetPathException
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 
 from mlops.audit.log import AuditLog
-from mlops.audit.record import of_model, sets_live_model, source_problem, was_proposed
+from mlops.audit.record import of_model, ran_image, sets_live_model, source_problem, was_proposed
 from mlops.azure.sdk_output import suppress_output
 from mlops.azure.service_health import Objective
 from mlops.azure.service_metrics import Monitor
@@ -27,7 +27,7 @@ from mlops.core.errors import InputError, MlopsError, ProjectError, PromotionRef
 from mlops.endpoint.view import live_in, observe_stage
 from mlops.models.registered import DIGEST_TAG, ModelVersion, fetch_package, find_version
 from mlops.provenance.verification import ProvenanceSubject, require_at_deployment
-from mlops.rollout.deployment_files import configuration_of
+from mlops.rollout.deployment_files import configuration_of, image_of
 from mlops.rollout.plan import Plan, Target
 from mlops.settings.project import KUBERNETES, MANAGED, Project, Stage
 from mlops.settings.releases import MIRROR, Manifest, Release, nothing_released, skipped_phases
@@ -111,6 +111,26 @@ def require_source(
         )
 
 
+def require_image(project: Project, workspace: Callable[[StageName], MLClient], stage: StageName, image: str) -> None:
+    """Raise PromotionRefused if a stage shares images, and neither it nor the stage before has run in this one.
+
+    Such a stage reaches no package index: a deployment would wait for an image that nobody can build. The audit logs
+    have the evidence, so that what ran once may always come back.
+    """
+    if not image or stage == project.order.training:
+        return
+    before = project.order.source_of(stage)
+    for name in (before, stage):
+        records, breaks = AuditLog(workspace(name)).read()
+        if not breaks and ran_image(records, image):
+            return
+    raise PromotionRefused(
+        f"{stage} builds no images, and {before} has not run in environment {image.partition(' ')[0]} of this revision",
+        f"Deploy this revision to {before} first (`mlops deploy --stage {before}`), with `images: shared` there as "
+        "well; where it runs already, raise the version in environments/, and what refers to it.",
+    )
+
+
 def _problem_in(client: MLClient, stage: Stage, model: ReleasedModel) -> str | None:
     """Why a stage cannot be where a release comes from; None if it runs the model, or ran it until a newer one."""
     live = live_in(observe_stage(client, stage))
@@ -164,6 +184,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     if place.serving == KUBERNETES and stage != project.order.training:
         reference = copy_to_workspace(client, found.source, project, found.model, found.package)
     plan = _plan(project, place, found.model, manifest)
+    require_image(project, partial(_workspace, client, project, stage), stage, plan.image)
     for each in plan.skipped_phases:
         say(f"{each.phase} is skipped: {each.reason}")
     if place.serving == KUBERNETES:
@@ -227,6 +248,7 @@ def _plan(project: Project, place: Stage, model: ModelVersion, manifest: Manifes
         version=model.version,
         digest=model.digest,
         configuration=configuration_of(project, place),
+        image=image_of(project, place),
         mirror_percentage=0 if any(each.phase == MIRROR for each in without) else rollout.mirror_percentage,
         skipped_phases=without,
         steps=rollout.traffic_steps,

@@ -29,8 +29,7 @@ HouseRule = Literal[
 Level = Literal["error", "warning", "off"]
 MANAGED: Final[Serving] = "managed"
 KUBERNETES: Final[Serving] = "kubernetes"
-# Files only: the stage has a batch endpoint, and no online one.
-BATCH: Final[Serving] = "batch"
+BATCH: Final[Serving] = "batch"  # files only: a batch endpoint, and no online one
 # What stands in the place of everything that only an online endpoint has.
 NO_ONLINE_ENDPOINT: Final = "not measured: no online endpoint"
 # The datastore that every workspace has.
@@ -114,9 +113,10 @@ class Stage(Part):
 
     With `serving: batch` there is no `endpoint` and there are no instances: files are scored on `compute`. Otherwise
     `instance_count` replicas serve; on Kubernetes up to `max_instances` if given. Deployments act as
-    `endpoint_identity`, or as an identity of their endpoint; the data they collect go to `collected_datastore`, and
-    traces of requests to `application_insights`, sent as the identity whose client id is `endpoint_client_id`.
-    Subscribe to `events_topic`, an Event Grid topic of the resource group, for drift and release events.
+    `endpoint_identity`, or as an identity of their endpoint; where `images` is shared, in images that the stage before
+    has run. The data they collect go to `collected_datastore`, and traces of requests to `application_insights`, sent
+    as the identity whose client id is `endpoint_client_id`.
+    Subscribe to `events_topic`, an Event Grid topic of the group, for drift and release events.
     """
 
     name: StageName
@@ -133,6 +133,7 @@ class Stage(Part):
     instance_type: Annotated[str | None, Field(validate_default=True)] = None
     instance_count: Annotated[InstanceCount | None, Field(validate_default=True)] = None
     max_instances: InstanceCount | None = None
+    images: Literal["own", "shared"] = "own"
     endpoint_identity: IdentityId | None = None
     endpoint_client_id: ClientId | None = None
     application_insights: ConnectionString | None = None

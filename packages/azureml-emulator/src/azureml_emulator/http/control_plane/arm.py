@@ -5,6 +5,7 @@ What differs by kind is in the kind's Behaviour. A route that is not modelled an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -217,7 +218,11 @@ class Arm:
             return None
         versions = self._store.children(path.parent.key, path.kind)
         current = [version for version in versions if not version.properties.get("isArchived")]
-        return current[-1] if current else None
+        if not current:
+            return None
+        # Whoever uses the answer follows the label, not the version that it has today.
+        container = current[-1].id.rpartition("/versions/")[0]
+        return replace(current[-1], document={**current[-1].document, "id": f"{container}/labels/default"})
 
     def _kind(self, request: Request, path: ResourcePath) -> Kind:
         kind = find_kind(path.kind)

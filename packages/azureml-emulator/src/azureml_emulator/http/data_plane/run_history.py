@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from azureml_emulator.http.data_plane.run_answers import answered_details, answered_run
-from azureml_emulator.http.requests import json_body
+from azureml_emulator.http.requests import body_as
 from azureml_emulator.jobs.behaviour import Jobs
 from azureml_emulator.jobs.job_paths import JobPaths
 from azureml_emulator.jobs.job_records import JobRecords, root_of, run_type
-from azureml_emulator.kernel.errors import BadRequest, NotFound
+from azureml_emulator.kernel.errors import NotFound
 from azureml_emulator.kernel.resource_id import PROVIDER, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource
 from azureml_emulator.storage.run_artifacts import ARTIFACT_CONTAINER, artifact_name
@@ -25,6 +26,28 @@ from azureml_emulator.storage.storage_access import StorageAccess
 _WORKSPACE = f"/subscriptions/{{s}}/resourceGroups/{{g}}/providers/{PROVIDER}/workspaces/{{w}}"
 _MODEL_TYPES = {"mlflow_model": "MLFlowModel", "custom_model": "CustomModel", "triton_model": "TritonModel"}
 _OUTPUT_ID = "azureml://jobs/{job}/outputs/{output}"
+
+
+class _NamedRun(BaseModel):
+    """The body that names one run."""
+
+    run: str = Field(alias="runId")
+
+
+class _Outputs(BaseModel):
+    """The body that names outputs of jobs by their asset ids."""
+
+    values: list[str] | None = None
+
+
+class _Change(BaseModel):
+    """The body that changes a job."""
+
+    display_name: str | None = Field(default=None, alias="displayName")
+    description: str | None = None
+    hidden: bool | None = None
+    tags: dict[str, Any] | None = None
+    properties: dict[str, Any] | None = None
 
 
 class History:
@@ -74,9 +97,7 @@ class History:
 
     async def run_data(self, request: Request) -> Response:
         """One run, named in the body."""
-        name = (await json_body(request)).get("runId")
-        if not isinstance(name, str):
-            raise BadRequest("runId is missing.", target="runId")
+        name = (await body_as(request, _NamedRun)).run
         run = self._run(self._records.find(_scope(request), name))
         nothing = dict.fromkeys(("jobSpecification", "runDefinition", "systemSettings"))
         return JSONResponse({**nothing, "runMetadata": run})
@@ -84,17 +105,15 @@ class History:
     async def change(self, request: Request) -> Response:
         """Change the display name, description, tags, properties or archived flag of a job."""
         job = self._find(request)
-        sent = await json_body(request)
-        for name in ("tags", "properties"):
-            if not isinstance(sent.get(name) or {}, dict):
-                raise BadRequest(f"'{name}' must be an object.", target=name)
-        changes = {name: sent[name] for name in ("displayName", "description") if sent.get(name) is not None}
-        if sent.get("hidden") is not None:
-            changes["isArchived"] = bool(sent["hidden"])
-        if sent.get("tags") is not None:
-            changes["tags"] = {**(job.properties.get("tags") or {}), **sent["tags"]}
-        if sent.get("properties") is not None:
-            changes["properties"] = sent["properties"]
+        sent = await body_as(request, _Change)
+        wanted = {
+            "displayName": sent.display_name,
+            "description": sent.description,
+            "isArchived": sent.hidden,
+            "tags": None if sent.tags is None else {**(job.properties.get("tags") or {}), **sent.tags},
+            "properties": sent.properties,
+        }
+        changes = {name: value for name, value in wanted.items() if value is not None}
         return JSONResponse(self._run(self._jobs.change(job, changes)))
 
     async def services(self, request: Request) -> Response:
@@ -131,10 +150,8 @@ class History:
 
     async def _output_locations(self, request: Request) -> dict[str, str]:
         scope = _scope(request)
-        return {
-            identifier: self._output_location(scope, identifier)
-            for identifier in (await json_body(request)).get("values") or []
-        }
+        identifiers = (await body_as(request, _Outputs)).values or []
+        return {identifier: self._output_location(scope, identifier) for identifier in identifiers}
 
     def _output_location(self, scope: Scope, identifier: str) -> str:
         name, _, output = identifier.removeprefix("azureml://jobs/").partition("/outputs/")

@@ -54,9 +54,11 @@ def _files(document: Mapping[str, Any], folder: Path) -> list[Path]:
     found = []
     for entry in document.get("paths") or []:
         text = str(entry.get("file") or entry.get("folder") or entry.get("pattern") or "")
-        if not text or "://" in text or Path(text).is_absolute():
-            raise TableError(f"{_TABLE_FILE}: the emulator reads files in the same folder only, not '{text}'.")
-        for path in sorted(folder.glob(text.removeprefix("./"))):
+        if not text or "://" in text:
+            raise TableError(f"{_TABLE_FILE}: the path '{text}' cannot be read.")
+        # The emulator itself writes absolute paths, in the place of addresses.
+        base = Path("/") if Path(text).is_absolute() else folder
+        for path in sorted(base.glob(text.removeprefix("./").lstrip("/"))):
             found += sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
     return [path for path in found if path.name != _TABLE_FILE]
 

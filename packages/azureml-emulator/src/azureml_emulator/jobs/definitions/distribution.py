@@ -64,6 +64,12 @@ def members(distribution: Distribution | None, ports: Sequence[int]) -> list[Mem
     ]
 
 
+def first_log(distribution: Distribution | None) -> str:
+    """The log of the first process of a step."""
+    ports = distribution.ports if distribution is not None else 0
+    return members(distribution, [0] * ports)[0].log
+
+
 _Part = tuple[str, str, dict[str, str], bool]
 
 

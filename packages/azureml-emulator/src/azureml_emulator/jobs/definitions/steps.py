@@ -142,6 +142,7 @@ class Step:
     gates: tuple[Gate, ...] = ()
     sweep: SweepSettings | None = None
     is_trial: bool = False
+    not_run: str | None = None
     spark: SparkSettings | None = None
 
     @property

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
-
 from azureml_emulator.jobs.definitions.steps import ParallelSettings
 from azureml_emulator.jobs.parallel.plan import PLAN_VARIABLE, RunPlan
-from azureml_emulator.jobs.parallel.tables import TABLE_FILE, table_addresses
 
 _MODEL_VARIABLE = "AZUREML_MODEL_DIR"
 _SCORE_VARIABLE = "AZUREML_BI_OUTPUT_PATH"
@@ -21,10 +17,7 @@ _FOLDER_MODE = 0o700
 
 @dataclass(frozen=True)
 class ParallelPaths:
-    """The paths of a parallel step: plan, inputs, outputs (with their types), folder above its model, interpreter.
-
-    `locate` finds what an address in a table refers to, or raises EmulatorError.
-    """
+    """The paths of a parallel step: plan, inputs, outputs (with their types), folder above its model, interpreter."""
 
     plan: Path
     inputs: dict[str, Path]
@@ -32,13 +25,12 @@ class ParallelPaths:
     output_types: dict[str, str]
     model: Path | None
     interpreter: Path
-    locate: Callable[[str], Path]
 
 
 def parallel_variables(settings: ParallelSettings, paths: ParallelPaths) -> dict[str, str]:
     """Write the plan. Returns the variables with its path, and with those of the model and the score output."""
     source = paths.inputs[settings.input_name]
-    read = str(_located_table(source, paths) if settings.is_table else source)
+    read = str(source)
     append = _append_path(settings, paths)
     script = settings.entry_script or str(_copy_of_scorer(paths.plan.parent))
     RunPlan(settings, script, read, append, str(paths.interpreter)).write(paths.plan)
@@ -48,25 +40,6 @@ def parallel_variables(settings: ParallelSettings, paths: ParallelPaths) -> dict
     if settings.score_output is not None:
         variables[_SCORE_VARIABLE] = str(paths.outputs[settings.score_output])
     return variables
-
-
-def _located_table(source: Path, paths: ParallelPaths) -> Path:
-    """The table, or a copy with paths of this machine in the place of its addresses."""
-    description = source / TABLE_FILE if source.is_dir() else source
-    if not description.is_file():
-        return source
-    document = yaml.safe_load(description.read_text(encoding="utf-8")) or {}
-    if not table_addresses(document):
-        return source
-    found = []
-    for entry in document["paths"]:
-        ((kind, text),) = entry.items()
-        relative = description.parent / str(text)
-        found.append({kind: str(paths.locate(str(text)) if "://" in str(text) else relative)})
-    copy = paths.plan.parent / TABLE_FILE
-    copy.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    copy.write_text(yaml.safe_dump({**document, "paths": found}), encoding="utf-8")
-    return copy
 
 
 def _copy_of_scorer(folder: Path) -> Path:

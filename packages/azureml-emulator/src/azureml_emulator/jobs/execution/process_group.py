@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from azureml_emulator.jobs.definitions.distribution import HOST, Member
 from azureml_emulator.jobs.definitions.steps import Step
@@ -14,6 +14,7 @@ from azureml_emulator.jobs.launching.launcher import Launch, Launcher, StepProce
 from azureml_emulator.kernel.background import run_once
 from azureml_emulator.processes.disk_space import room_note
 from azureml_emulator.processes.log_file import last_lines
+from azureml_emulator.processes.shared_network import SharedNetwork
 
 _LOG_LINES_IN_ERROR = 20
 
@@ -33,18 +34,24 @@ class _Failed:
 
 
 class ProcessGroup:
-    """The processes of a step, one for each member of its distribution."""
+    """The processes of a step, one for each member of its distribution, in a network of their own if there is one."""
 
-    def __init__(self, launcher: Launcher, launches: Sequence[tuple[Member, Launch]]) -> None:
+    def __init__(
+        self, launcher: Launcher, launches: Sequence[tuple[Member, Launch]], network: SharedNetwork | None = None
+    ) -> None:
         self._launcher = launcher
+        self._network = network
         self._launches = launches
         self._running: dict[int, StepProcess] = {}
 
     async def start(self) -> None:
         """Start all of them, or none. Raises OSError."""
         try:
+            joined = await self._network.open(self._launches[0][1].log) if self._network else None
+            given = self._network.variables if self._network else {}
             for index, (_, launch) in enumerate(self._launches):
-                self._running[index] = await self._launcher.start(launch)
+                made = replace(launch, network=joined, environment={**launch.environment, **given})
+                self._running[index] = await self._launcher.start(made)
         except BaseException:
             await self.stop()
             raise
@@ -76,6 +83,8 @@ class ProcessGroup:
     async def stop(self) -> None:
         """Stop what still runs."""
         await asyncio.gather(*(process.stop() for process in self._running.values()))
+        if self._network is not None:
+            await self._network.close()
 
     def _names(self) -> str:
         return ", ".join(name for index in self._running if (name := self._launches[index][0].name))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.jobs.definitions.states import COMPLETED
-from azureml_emulator.jobs.definitions.steps import Literal, Step
+from azureml_emulator.jobs.definitions.steps import Data, Literal, Step
 from azureml_emulator.jobs.execution.content_hashes import ContentHashes
 from azureml_emulator.jobs.job_records import job_path
 from azureml_emulator.kernel.resource_id import Scope
@@ -41,6 +41,8 @@ class Reuse:
         for name, step_input in step.inputs.items():
             if isinstance(step_input.source, Literal):
                 inputs[name] = ["literal", step_input.source.text]
+            elif name not in paths and isinstance(step_input.source, Data):
+                inputs[name] = ["address", step_input.type, step_input.mode, step_input.source.uri]
             else:
                 content = await asyncio.to_thread(self._hashes.of, paths[name])
                 inputs[name] = ["data", step_input.type, step_input.mode, content]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from azureml_emulator.jobs.definitions.command_line import plain_arguments, substitute
-from azureml_emulator.jobs.definitions.distribution import Member, members
+from azureml_emulator.jobs.definitions.distribution import Member, first_log, members
 from azureml_emulator.jobs.definitions.states import (
     CANCELED,
     COMPLETED,
@@ -23,16 +23,18 @@ from azureml_emulator.jobs.definitions.states import (
     State,
 )
 from azureml_emulator.jobs.definitions.steps import VALUE_TYPES, FromStep, Step
+from azureml_emulator.jobs.execution.inputs.resolver import Resolver, is_passed_on, values
+from azureml_emulator.jobs.execution.inputs.web_inputs import WebInputs
 from azureml_emulator.jobs.execution.output_assets import OutputAssets
 from azureml_emulator.jobs.execution.parallel_step import ParallelPaths, parallel_variables
 from azureml_emulator.jobs.execution.process_group import ProcessGroup, StepFailed, free_ports
-from azureml_emulator.jobs.execution.resolver import Resolver, values
 from azureml_emulator.jobs.execution.reuse import Reuse
 from azureml_emulator.jobs.execution.step_variables import azure_variables, data_variables, tracking_variables
 from azureml_emulator.jobs.job_paths import JobPaths, LogFile
 from azureml_emulator.jobs.job_records import JobRecords, failure, root_of
 from azureml_emulator.jobs.launching.interpreters import Interpreter, Interpreters
 from azureml_emulator.jobs.launching.launcher import Launch, Launcher
+from azureml_emulator.jobs.launching.rank_networks import RankNetworks
 from azureml_emulator.jobs.spark.launch import SparkPaths, spark_command, spark_variables
 from azureml_emulator.jobs.tracking.job_runs import Run, begin_run
 from azureml_emulator.jobs.tracking.mlflow_runs import TrackedRun, Tracking
@@ -62,6 +64,7 @@ class StepTools:
     records: JobRecords
     job_paths: JobPaths
     resolver: Resolver
+    web_inputs: WebInputs
     reuse: Reuse
     assets: OutputAssets
     tracking: Tracking
@@ -72,6 +75,7 @@ class StepTools:
     location: str
     parallel: int
     listeners: Listeners
+    networks: RankNetworks
     open_spark_ports: bool
 
 
@@ -126,10 +130,14 @@ class StepRunner:
     ) -> None:
         tools, scope = self._tools, context.scope
         tools.records.set_state(record.key, PREPARING)
+        if step.not_run is not None:
+            raise StepFailed(step.not_run)
         code = tools.resolver.code(step, scope)
         environment = tools.resolver.environment(step, scope)
         tools.records.set_internal(record.key, environment=environment)
         python = tools.interpreters.of(environment)
+        log = LogFile(tools.job_paths.log(scope, record.name, first_log(step.distribution)))
+        await tools.web_inputs.fetch(step, scope, log.write)
         paths = tools.resolver.paths(step, scope, earlier)
         fingerprint = None
         if step.deterministic:
@@ -139,6 +147,8 @@ class StepRunner:
         tracked = await begin_run(
             tools.tracking, tools.records, record, step.display_name, context.experiment, context.parent_run
         )
+        copies = tools.job_paths.tables(record.name)
+        paths = await tools.web_inputs.with_tables(step, scope, paths, copies, log.write)
         prepared = await self._prepare(record, step, context, code, paths, tracked, python)
         launches = self._launches(record, step, scope, prepared)
         await self._write_log_headers(record, step, environment, prepared, launches)
@@ -186,11 +196,13 @@ class StepRunner:
         outputs = self._create_outputs(record, step, context)
         folder = await asyncio.to_thread(tools.job_paths.prepare, scope, record.name, code)
         # Of other steps' outputs only: any other data has an address, and may be in a registry.
-        made = [name for name, step_input in step.inputs.items() if isinstance(step_input.source, FromStep)]
+        made = [name for name, each in step.inputs.items() if isinstance(each.source, FromStep)]
+        made = [name for name in made if is_passed_on(step, name)]
         addresses = {name: tools.job_paths.address(scope, paths[name]) for name in made}
+        addresses |= tools.resolver.passed_on(step, scope)
         given = values(step, paths, addresses)
         given_outputs = {name: str(path) for name, path in outputs.items()}
-        data = frozenset(name for name in paths if step.inputs[name].type not in VALUE_TYPES)
+        data = frozenset(name for name in {*paths, *addresses} if step.inputs[name].type not in VALUE_TYPES)
         command = substitute(step.command, given, given_outputs, data)
         socket, shown = None, command
         if step.spark is None:
@@ -249,10 +261,8 @@ class StepRunner:
             return {}
         kinds = {name: output.type for name, output in step.outputs.items()}
         file = self._tools.job_paths.plan(record.name, "parallel")
-        resolver = self._tools.resolver
-        files = ParallelPaths(
-            file, paths, outputs, kinds, resolver.model(step, scope), python.path, lambda uri: resolver.data(uri, scope)
-        )
+        model = self._tools.resolver.model(step, scope)
+        files = ParallelPaths(file, paths, outputs, kinds, model, python.path)
         return parallel_variables(step.parallel, files)
 
     def _launches(self, record: Resource, step: Step, scope: Scope, prepared: _Prepared) -> list[tuple[Member, Launch]]:
@@ -295,12 +305,17 @@ class StepRunner:
             log.write(f"# Environment: {_described(environment)}.")
             log.write(f"# {prepared.interpreter.reason}")
             log.write(f"# {prepared.interpreter.path} (Python {prepared.interpreter.version}), started {how}.")
+            if step.distribution is not None:
+                log.write(f"# {await self._tools.networks.describe()}")
             for name, path in prepared.outputs.items():
                 log.write(f"# Output '{name}': {path}")
             log.write(f"$ {prepared.shown_command}")
 
     async def _execute(self, record: Resource, step: Step, launches: list[tuple[Member, Launch]]) -> None:
-        group = ProcessGroup(self._tools.launcher, launches)
+        network = None
+        if step.distribution is not None:
+            network = await self._tools.networks.network(record.name, free_ports(1)[0])
+        group = ProcessGroup(self._tools.launcher, launches, network)
         await group.start()
         self._tools.records.set_state(record.key, RUNNING)
         await group.run(step)

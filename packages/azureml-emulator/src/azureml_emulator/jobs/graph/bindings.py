@@ -14,7 +14,8 @@ from azureml_emulator.jobs.definitions.control_flow import DO_WHILE, PARALLEL_FO
 from azureml_emulator.jobs.definitions.steps import Data, FromStep, Literal, Source
 from azureml_emulator.jobs.definitions.wire import arm_id, as_text, bool_of, read_input, refuse
 from azureml_emulator.jobs.graph.automl_job import AUTOML, automl_component, with_inputs
-from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, refuse_other_tasks
+from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER
+from azureml_emulator.jobs.graph.not_run import MODEL_MONITOR, own_specification, reason_not_to_run
 from azureml_emulator.jobs.graph.spark import SPARK
 from azureml_emulator.jobs.sweeps.settings import SWEEP
 from azureml_emulator.kernel.errors import NotModelled
@@ -22,7 +23,7 @@ from azureml_emulator.kernel.errors import NotModelled
 FindComponent = Callable[[str], dict[str, Any]]
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
-_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, AUTOML, DATA_TRANSFER, SPARK})
+_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, AUTOML, DATA_TRANSFER, SPARK, MODEL_MONITOR})
 _KNOWN_KINDS = "steps of the types command, parallel, pipeline, sweep, automl, data_transfer and spark"
 # Fields of a node whose expressions name data, or stand inside the component.
 _BOUND_ELSEWHERE = frozenset({"inputs", "outputs", "componentId"})
@@ -79,8 +80,8 @@ class Bindings:
             raise NotModelled(f"The step '{frame.prefix}{name}' is of type '{kind}': the emulator runs {_KNOWN_KINDS}.")
         if kind == AUTOML:
             return automl_component(self.settled(frame, f"jobs.{name}", with_inputs(node)))
-        if kind == DATA_TRANSFER:
-            refuse_other_tasks(node, f"{frame.prefix}{name}")
+        if reason_not_to_run(node, name) is not None:
+            return own_specification(node)
         component = arm_id(node.get("componentId") or (node.get("trial") or {}).get("componentId"))
         if component is None:
             raise refuse(f"The step '{frame.prefix}{name}' has no component.", f"jobs.{name}.component")

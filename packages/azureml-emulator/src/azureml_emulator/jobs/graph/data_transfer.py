@@ -1,4 +1,4 @@
-"""Reads data_transfer steps: copies between datastores. Imports and exports are refused by name. Pure: no I/O."""
+"""Reads data_transfer steps that copy between datastores; `not_run.py` has imports and exports. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -6,22 +6,11 @@ from typing import Any
 
 from azureml_emulator.jobs.copy_data import FAIL, OVERWRITE
 from azureml_emulator.jobs.definitions.wire import refuse
-from azureml_emulator.kernel.errors import NotModelled
 
 DATA_TRANSFER = "data_transfer"
-_COPY = "copy_data"
+COPY = "copy_data"
 _PROGRAM = "azureml_emulator.jobs.copy_data"
 _MODES = (OVERWRITE, FAIL)
-
-
-def refuse_other_tasks(node: dict[str, Any], where: str) -> None:
-    """Raise NotModelled for a data_transfer node that imports or exports: the emulator has no such sources."""
-    task = str(node.get("task") or _COPY).lower()
-    if task != _COPY:
-        raise NotModelled(
-            f"The step '{where}' is of type {DATA_TRANSFER} with the task {task}: the emulator has no databases and "
-            "file systems behind connections. Put the data into a datastore, and read it from there."
-        )
 
 
 def copy_command(specification: dict[str, Any], inputs: dict[str, Any], where: str) -> str:

@@ -242,6 +242,7 @@ class _Reader:
             distribution=runs.distribution,
             sweep=sweep,
             spark=runs.spark,
+            not_run=runs.not_run,
         )
         check_references(step)
         if step.spark is not None:

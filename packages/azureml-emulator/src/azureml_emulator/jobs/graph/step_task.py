@@ -12,6 +12,7 @@ from azureml_emulator.jobs.definitions.wire import arm_id, field_of, refuse
 from azureml_emulator.jobs.graph.bindings import PARALLEL
 from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER, copy_command
 from azureml_emulator.jobs.graph.distribution import read_distribution
+from azureml_emulator.jobs.graph.not_run import reason_not_to_run
 from azureml_emulator.jobs.graph.parallel_settings import driver_command, read_settings, read_task
 from azureml_emulator.jobs.graph.spark import SPARK, read_spark, submit_command
 
@@ -26,6 +27,7 @@ class StepTask:
     parallel: ParallelSettings | None = None
     distribution: Distribution | None = None
     spark: SparkSettings | None = None
+    not_run: str | None = None
 
 
 def task_of_job(name: str, properties: dict[str, Any]) -> StepTask:
@@ -42,6 +44,9 @@ def task_of_job(name: str, properties: dict[str, Any]) -> StepTask:
 
 def task_of_node(node: dict[str, Any], specification: dict[str, Any], where: str) -> StepTask:
     """The task of a node, whose component has the specification. Raises BadRequest."""
+    reason = reason_not_to_run(node, where)
+    if reason is not None:
+        return StepTask("", None, None, not_run=reason)
     kinds = {str(node.get("type")).lower(), specification.get("type")}
     if specification.get("type") == DATA_TRANSFER:
         return StepTask(copy_command(specification, node.get("inputs") or {}, where), None, None)

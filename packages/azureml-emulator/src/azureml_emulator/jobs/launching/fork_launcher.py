@@ -88,7 +88,12 @@ class ForkLauncher:
             return await self._plain.start(launch)
         try:
             return await server.run(
-                launch.identifier, words, folder=launch.folder, environment=launch.environment, log=launch.log
+                launch.identifier,
+                words,
+                folder=launch.folder,
+                environment=launch.environment,
+                log=launch.log,
+                network=launch.network,
             )
         except ConnectionError:
             _log.warning("the fork server has ended; step %s is started as a fresh process", launch.identifier)

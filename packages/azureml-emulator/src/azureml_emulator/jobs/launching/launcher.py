@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from azureml_emulator.jobs.definitions.command_line import plain_arguments
+from azureml_emulator.processes.private_network import joining
 from azureml_emulator.processes.supervisor import Processes
 
 
@@ -16,7 +17,8 @@ from azureml_emulator.processes.supervisor import Processes
 class Launch:
     """One process to start: `command` is the whole command line; output is appended to `log`.
 
-    `interpreter` runs plain Python commands; None for the emulator's own.
+    `interpreter` runs plain Python commands; None for the emulator's own. `network` is the id of the process whose
+    network it shares; None for that of this machine.
     """
 
     identifier: str
@@ -25,6 +27,7 @@ class Launch:
     environment: dict[str, str]
     log: Path
     interpreter: Path | None = None
+    network: int | None = None
 
 
 class StepProcess(Protocol):
@@ -64,9 +67,10 @@ class PlainLauncher:
 
     async def start(self, launch: Launch) -> StepProcess:
         """Start a process. Raises OSError."""
+        words = command_words(launch.command, launch.interpreter)
         return await self._processes.spawn(
             launch.identifier,
-            command_words(launch.command, launch.interpreter),
+            words if launch.network is None else joining(launch.network, words),
             folder=launch.folder,
             environment={**launch.environment, "PYTHONUNBUFFERED": "1"},
             log=launch.log,

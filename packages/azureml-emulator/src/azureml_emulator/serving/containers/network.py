@@ -7,12 +7,13 @@ local user reaches its ports, so that the emulator must be told to do so.
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import sys
 from typing import Literal
 
-from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.processes.relay import Relays
 from azureml_emulator.serving.containers.launcher import PORTS, SOCKET
 
 Kind = Literal["private", "shared"]
@@ -32,7 +33,7 @@ class ContainerNetwork:
         self._control.settimeout(_ANSWER_SECONDS)
         self._asking = asyncio.Lock()
         self._gateway: asyncio.Server | None = None
-        self._relays: set[asyncio.Task[None]] = set()
+        self._relays = Relays()
 
     def command(self, command: tuple[str, ...]) -> list[str]:
         """The command of the launcher, whose standard input is `stdin`."""
@@ -49,7 +50,8 @@ class ContainerNetwork:
         if self.kind == "private":
             async with self._asking:
                 listener = await asyncio.to_thread(self._received)
-            self._gateway = await asyncio.start_server(self._to_emulator, sock=listener)
+            passed = functools.partial(self._relays.to_port, self._emulator_port)
+            self._gateway = await asyncio.start_server(passed, sock=listener)
 
     async def connected_socket(self, port: int) -> socket.socket:
         """A socket that is connected to a port of the container. Raises OSError."""
@@ -75,9 +77,7 @@ class ContainerNetwork:
         self._launcher_end.close()
         if self._gateway is not None:
             self._gateway.close()
-        for relay in self._relays:
-            relay.cancel()
-        await asyncio.gather(*self._relays, return_exceptions=True)
+        await self._relays.close()
         self._control.close()
 
     async def _fresh_socket(self) -> socket.socket:
@@ -97,22 +97,3 @@ class ContainerNetwork:
     def _ports(self) -> bytes:
         self._control.sendall(PORTS)
         return self._control.recv(_PIECE_BYTES)
-
-    async def _to_emulator(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upper_reader, upper_writer = await asyncio.open_connection(LOOPBACK, self._emulator_port)
-        for way in (_pass_on(reader, upper_writer), _pass_on(upper_reader, writer)):
-            relay = run_once(way, "a connection from a container to the emulator")
-            self._relays.add(relay)
-            relay.add_done_callback(self._relays.discard)
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while piece := await reader.read(_PIECE_BYTES):
-            writer.write(piece)
-            await writer.drain()
-    except OSError:
-        # One side is gone: the other one is told by the end of its connection.
-        pass
-    finally:
-        writer.close()

@@ -11,15 +11,18 @@ from azureml_emulator.kernel.errors import BadRequest, EmulatorError, NotFound
 from azureml_emulator.kernel.references import CURATED_PREFIX
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.web_files import WebFiles
 
 _CONTENT = ("image", "condaFile", "build")
+_FOLDERS = frozenset({"uri_folder", "mltable"})
 
 
 class Resolver:
     """Resolves the references of steps in a scope."""
 
-    def __init__(self, locator: Locator) -> None:
+    def __init__(self, locator: Locator, web: WebFiles) -> None:
         self._locator = locator
+        self._web = web
 
     def environment(self, step: Step, scope: Scope) -> dict[str, Any]:
         """The environment of a step: its name, its version, and its content. Raises NotFound."""
@@ -56,7 +59,12 @@ class Resolver:
                 case FromStep(step=before, output=output):
                     path = earlier[before].get(output)
                 case Data(uri=uri):
+                    if is_passed_on(step, name) and self.web_address(uri, scope):
+                        continue
                     path = self._data(step.name, name, uri, scope)
+                    if step_input.type in _FOLDERS and path.is_file() and self.web_address(uri, scope):
+                        # Of the web there is one file, which a step that expects a folder finds in one.
+                        path = path.parent
                 case Literal():
                     continue
             if path is None or not path.exists():
@@ -68,15 +76,33 @@ class Resolver:
         return found
 
     def data(self, uri: str, scope: Scope) -> Path:
-        """The path of the data at an address. Raises EmulatorError."""
-        return self._locator.path(uri, scope)
+        """The path of the data at an address; that of the web was downloaded before. Raises EmulatorError."""
+        url = self.web_address(uri, scope)
+        return self._web.path(url) if url is not None else self._locator.path(uri, scope)
+
+    def web_address(self, uri: str, scope: Scope) -> str | None:
+        """The address of the web that data is at; None for data in the emulator's storage. Raises EmulatorError."""
+        return self._locator.web_address(uri, scope)
+
+    def passed_on(self, step: Step, scope: Scope) -> dict[str, str]:
+        """The addresses of the web that a step gets as they are, by input. Raises EmulatorError."""
+        given = {name: each.source for name, each in step.inputs.items() if is_passed_on(step, name)}
+        found = {
+            name: self.web_address(source.uri, scope) for name, source in given.items() if isinstance(source, Data)
+        }
+        return {name: url for name, url in found.items() if url is not None}
 
     def _data(self, step: str, name: str, uri: str, scope: Scope) -> Path:
         try:
-            return self._locator.path(uri, scope)
+            return self.data(uri, scope)
         except EmulatorError as error:
             message = f"The input '{name}' of the step '{step}' cannot be read: {error.message}"
             raise BadRequest(message, code="UserError") from error
+
+
+def is_passed_on(step: Step, name: str) -> bool:
+    """Whether a step gets an address rather than a path: the mode "direct". Parallel and Spark steps need files."""
+    return step.inputs[name].mode == DIRECT and step.parallel is None and step.spark is None
 
 
 def values(step: Step, paths: dict[str, Path], addresses: dict[str, str]) -> dict[str, str]:
@@ -93,8 +119,8 @@ def values(step: Step, paths: dict[str, Path], addresses: dict[str, str]) -> dic
         elif step_input.type in VALUE_TYPES:
             given[name] = paths[name].read_text(encoding="utf-8").strip()
             check_literal(given[name], {"type": step_input.type}, f"The input '{name}' of the step '{step.name}'")
-        elif step_input.mode == DIRECT and step.spark is None:
-            given[name] = step_input.source.uri if isinstance(step_input.source, Data) else addresses[name]
+        elif is_passed_on(step, name):
+            given[name] = addresses.get(name) or (step_input.source.uri if isinstance(step_input.source, Data) else "")
         else:
             given[name] = str(paths[name])
     return given

@@ -1,0 +1,1 @@
+"""The SDK's own end-to-end tests, played against an emulator."""
