@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.batch_peers import Took, model_alone, pyfunc
 from harness.figures import Figure, report
-from harness.model_packages import make_package, sample_generator
+from harness.steps.model_packages import make_package, sample_generator
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from harness.child_cost import Cost, Program, as_ranks, run_together
 from harness.figures import Figure, report
-from harness.model_packages import make_package, sample_generator
-from harness.spark_step import is_installed, spark_step
+from harness.steps.child_cost import Cost, Program, as_ranks, run_together
+from harness.steps.model_packages import make_package, sample_generator
+from harness.steps.spark_step import is_installed, spark_step
 from polars.io.plugins import register_io_source
 
 from model_package.package import write_schema

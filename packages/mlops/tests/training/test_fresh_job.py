@@ -1,4 +1,4 @@
-"""A training without reuse: what the workspace is asked."""
+"""A training without reuse, or by another pipeline: what the workspace is asked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops.core.errors import InputError
 from mlops.models.data_asset import DataVersion
 from mlops.settings.project import Project, load_project
 from mlops.training.submission import Order, training_job
@@ -28,3 +29,16 @@ def test_the_job_asks_for_it_only_when_told(project: Project) -> None:
 
     assert [bool(job.settings and job.settings.force_rerun) for job in jobs] == [False, True]
     assert {job.name for job in jobs} == {"job-1"}
+
+
+def test_another_pipeline_is_named_by_its_file(project: Project) -> None:
+    order = Order("job-1", DataVersion("credit-default", "1", "0" * 64), is_new_data=False, git_commit="f" * 40)
+
+    job = training_job(project, project.settings.stage("dev"), replace(order, pipeline="distributed"), {})
+
+    step = job.jobs["train_model"]
+    assert step.component.display_name == "Train model on several machines"
+    assert step.resources.instance_count == 2
+    with pytest.raises(InputError, match=r"there is no pipelines/train\.nowhere\.yml") as caught:
+        training_job(project, project.settings.stage("dev"), replace(order, pipeline="nowhere"), {})
+    assert "distributed" in caught.value.advice

@@ -16,9 +16,9 @@ import yaml
 
 from azureml_emulator.jobs.definitions.spark import SparkSettings
 from azureml_emulator.jobs.spark.launch import SparkPaths, spark_command, spark_variables
-from harness.child_cost import Program
+from harness.steps.child_cost import Program
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def is_installed() -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SAMPLE_ROWS = 31_000
 _PARTS = ("--split-data", "split", "--trained-model", "model")
 
