@@ -9,6 +9,9 @@ the same files, read at once as its documentation has it, and, beside the limit,
 Two models: the limits are held by one of 40 trees, whose scoring leaves something to be gained around it; the
 template's own, of 200 trees, is shown beside it, and spends nine tenths of its time inside onnxruntime.
 
+Last, the smaller model on two instances against one, with one process each: rows per second grow with the instances as
+far as this machine has processors, and a row must not cost more.
+
     uv run python benchmarks/batch.py
 """
 
@@ -18,6 +21,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,6 +53,10 @@ MOST_MEGABYTES = 1_000
 # Two processors of this are a million rows a second; it holds on a busy machine as well. Imports are in it.
 MOST_MICROSECONDS = 2.0
 LEAST_RATIO = 4.0
+# A row on two instances, in processor time, against one.
+MOST_PER_INSTANCE = 1.2
+# Of the project, what a deployment is made of.
+PARTS = ("project.yml", "schema.yml", "components", "endpoints", "environments", "pipelines", "releases")
 # Seldom enough that asking and watching take next to nothing from what is measured.
 POLL_SECONDS = 0.5
 WATCH_SECONDS = 0.1
@@ -115,7 +123,42 @@ def measure(data: Path, few: Path, packages: Mapping[int, Path], folder: Path, r
         scored = score(client, data, folder / f"logs-{trees}", rows)
         peers = before.better(Peers.of(package, data, folder))
         figures += compare(f"{trees} trees", scored, peers, held=trees == TREES)
-    return figures
+    return figures + compare_instances(client, data, few, packages[TREES], folder, rows)
+
+
+def compare_instances(client: MLClient, data: Path, few: Path, package: Path, folder: Path, rows: int) -> list[Figure]:
+    """The smaller model with one process on each of one and of two instances."""
+    one, two = (
+        _on_instances(client, data, few, package, folder / f"instances-{count}", rows, count) for count in (1, 2)
+    )
+    limit = MOST_PER_INSTANCE
+    return [
+        Figure("1 instance with 1 process", one.rate, "M/s"),
+        Figure("2 instances with 1 process each", two.rate, "M/s"),
+        Figure("2 instances / 1, rows per second", two.rate / one.rate, "x", note=f"{os.cpu_count()} processors"),
+        Figure("2 instances / 1, processor time a row", two.microseconds / one.microseconds, "x", limit),
+    ]
+
+
+def _on_instances(client: MLClient, data: Path, few: Path, package: Path, folder: Path, rows: int, count: int) -> Took:
+    project = folder / "project"
+    project.mkdir(parents=True)
+    for part in PARTS:
+        source = ROOT / part
+        copied = shutil.copytree if source.is_dir() else shutil.copyfile
+        copied(source, project / part)
+    component = project / "components" / "score_batch" / "component.yml"
+    text = component.read_text()
+    for line, other in (
+        ("max_concurrency_per_instance: 2", "max_concurrency_per_instance: 1"),
+        ("instance_count: 1", f"instance_count: {count}"),
+    ):
+        assert line in text
+        text = text.replace(line, other)
+    component.write_text(text)
+    deploy(client, package, f"1{count}", project)
+    score(client, few, folder / "few-logs", FEW_ROWS)
+    return score(client, data, folder / "logs", rows).took
 
 
 @dataclass(frozen=True)
@@ -186,7 +229,7 @@ def workspace() -> MLClient:
     return connect(load_project(ROOT).settings.stage("dev"))
 
 
-def deploy(client: MLClient, package: Path, version: str) -> None:
+def deploy(client: MLClient, package: Path, version: str, root: Path = ROOT) -> None:
     """Register a package, and make it what the endpoint's callers get."""
     from azure.ai.ml.entities import Model
 
@@ -195,7 +238,7 @@ def deploy(client: MLClient, package: Path, version: str) -> None:
     from mlops.settings.project import load_project
     from model_package.package import package_digest
 
-    project = load_project(ROOT)
+    project = load_project(root)
     name = project.settings.model
     with suppress_output():
         client.models.create_or_update(Model(name=name, version=version, path=str(package), type="custom_model"))
