@@ -20,6 +20,7 @@ pytest.importorskip("xgboost", reason="xgboost is not installed: uv sync --group
 from chain import run_step
 from rank_processes import HANG_SECONDS, free_port, rank
 from ranks import RankError, Ranks
+from spark_jobs import run_pipeline
 from train_distributed import Tuning, finish, fit
 
 from model_package.documents import read_json
@@ -217,3 +218,30 @@ def test_its_pipeline_is_train_yml_but_for_one_step() -> None:
     assert one["outputs"].keys() == two["outputs"].keys()
     shared = {name: (each["type"], each.get("default")) for name, each in one["inputs"].items()}
     assert shared == {name: (two["inputs"][name]["type"], two["inputs"][name].get("default")) for name in shared}
+
+
+def test_a_job_on_the_emulator_trains_in_two_processes(tmp_path: Path) -> None:
+    folder, schema = split(tmp_path / "split", REGRESSION)
+    job = {
+        "type": "pipeline",
+        "settings": {"default_compute": "azureml:cpu-cluster"},
+        "outputs": {"model": {"type": "uri_folder"}},
+        "jobs": {
+            "train_model": {
+                "type": "command",
+                "component": str(ROOT / "components" / "train_distributed" / "component.yml"),
+                "inputs": {"split_data": {"type": "uri_folder", "path": str(folder)}, **FAST},
+                "outputs": {"trained_model": "${{parent.outputs.model}}"},
+            }
+        },
+    }
+    (tmp_path / "job.yml").write_text(yaml.safe_dump(job))
+
+    run_pipeline(tmp_path / "job.yml", tmp_path)
+
+    (document,) = (tmp_path / "got").rglob("training.json")
+    assert read_json(document)["processes"] == 2
+    scorer = Scorer(schema, document.with_name("model.onnx").read_bytes())
+    validation = read_part(folder, "validation", schema)
+    expected = expected_answers(document.parent, ROWS)
+    assert scorer.score(validation.rows) == pytest.approx(expected, rel=2e-6)
