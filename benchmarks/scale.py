@@ -105,26 +105,28 @@ def main() -> int:
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the curves (.svg or .png)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    costs = _read(arguments.given) if arguments.given else _measured(arguments.rows, arguments.steps, arguments.folder)
-    if arguments.costs:
-        _write(costs, arguments.costs)
+    costs = _read(arguments.given) if arguments.given else _measured(arguments)
     if arguments.picture:
         draw(costs, arguments.picture)
     return report("What the steps cost as a table grows", figures(costs), as_json=arguments.json)
 
 
-def _measured(sizes: Sequence[int], steps: Sequence[str] | None, parent: Path | None) -> Costs:
+def _measured(arguments: argparse.Namespace) -> Costs:
+    """Run the steps; what is known so far is in the file of costs after each of them."""
     costs: Costs = {}
-    with tempfile.TemporaryDirectory(dir=parent) as name:
+    steps: list[str] | None = arguments.steps
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
         is_scored = {SCORE, "score-spark"} & set(steps or STEPS)
         package = make_package(folder / "package", TREES) if is_scored else folder
-        for rows in sorted(sizes):
+        for rows in sorted(arguments.rows):
             chosen = steps or [each for each in STEPS if rows <= MOST_HELD or each not in HELD]
             made = folder / str(rows)
             place = Place(rows, generate(made / "validated", rows), made, package)
             for step, cost in _of_size(place, chosen):
                 costs.setdefault(step, {})[rows] = cost
+                if arguments.costs:
+                    _write(costs, arguments.costs)
                 print(f"{rows:>12,} rows  {TITLES[step]:<48} {cost}", file=sys.stderr, flush=True)
             shutil.rmtree(made)
     return costs
