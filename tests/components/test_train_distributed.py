@@ -183,10 +183,15 @@ def test_a_port_that_another_program_has_is_named(tmp_path: Path) -> None:
     assert "another program uses the port" in said
 
 
-def test_what_cannot_be_a_distributed_job_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_be_a_distributed_job_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "10.0.0.4", "MASTER_PORT": "6105"}
     assert Ranks.of(given | {"AZUREML_NODE_COUNT": "2"}) == Ranks(1, 2, "10.0.0.4", 6105, 2)
     assert Ranks.of({}) == Ranks()
+    # Each machine's processors are divided among its processes.
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert Ranks(0, 4, "10.0.0.4", 6105, nodes=2).threads == 4
+    assert Ranks(0, 4, "127.0.0.1", 6105, nodes=2).threads == 2
+    assert Ranks().threads == 8
     for wrong, said in (
         ({"MASTER_PORT": ""}, "MASTER_PORT not: run the step with `distribution: pytorch`"),
         ({"WORLD_SIZE": "two"}, "must be numbers"),
