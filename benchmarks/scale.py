@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -187,7 +187,10 @@ def _score(place: Place) -> Cost:
 def _train(place: Place, processes: int) -> Cost:
     out = place.folder / "trained"
     words = _words("train_distributed", split_data=place.split, trained_model=out, iterations=ITERATIONS)
-    cost = run_together(*(as_ranks(words, processes) if processes > 1 else [Program(words)]))
+    programs = as_ranks(words, processes) if processes > 1 else [Program(words)]
+    # Threads that wait for a processor that others use would count as work.
+    programs = [replace(each, variables={**each.variables, "OMP_WAIT_POLICY": "passive"}) for each in programs]
+    cost = run_together(*programs)
     shutil.rmtree(out)
     return cost
 
