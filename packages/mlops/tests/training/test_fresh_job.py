@@ -1,4 +1,4 @@
-"""A training without reuse, or by another pipeline: what the workspace is asked."""
+"""A training without reuse, on several machines or with Spark: what the workspace is asked."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ def project() -> Project:
     return load_project(ROOT)
 
 
-def test_the_job_asks_for_it_only_when_told(project: Project) -> None:
-    order = Order("job-1", DataVersion("credit-default", "1", "0" * 64), is_new_data=False, git_commit="f" * 40)
+ORDER = Order("job-1", DataVersion("credit-default", "1", "0" * 64), is_new_data=False, git_commit="f" * 40)
 
+
+def test_the_job_asks_for_it_only_when_told(project: Project) -> None:
     jobs = [
-        training_job(project, project.settings.stage("dev"), each, {}) for each in (order, replace(order, fresh=True))
+        training_job(project, project.settings.stage("dev"), each, {}) for each in (ORDER, replace(ORDER, fresh=True))
     ]
 
     assert [bool(job.settings and job.settings.force_rerun) for job in jobs] == [False, True]
@@ -32,13 +33,22 @@ def test_the_job_asks_for_it_only_when_told(project: Project) -> None:
 
 
 def test_another_pipeline_is_named_by_its_file(project: Project) -> None:
-    order = Order("job-1", DataVersion("credit-default", "1", "0" * 64), is_new_data=False, git_commit="f" * 40)
-
-    job = training_job(project, project.settings.stage("dev"), replace(order, pipeline="distributed"), {})
+    job = training_job(project, project.settings.stage("dev"), replace(ORDER, pipeline="distributed"), {})
 
     step = job.jobs["train_model"]
     assert step.component.display_name == "Train model on several machines"
     assert step.resources.instance_count == 2
     with pytest.raises(InputError, match=r"there is no pipelines/train\.nowhere\.yml") as caught:
-        training_job(project, project.settings.stage("dev"), replace(order, pipeline="nowhere"), {})
+        training_job(project, project.settings.stage("dev"), replace(ORDER, pipeline="nowhere"), {})
     assert "distributed" in caught.value.advice
+
+
+def test_the_mode_of_the_data_is_that_of_the_pipelines_file(project: Project) -> None:
+    modes = {
+        pipeline: training_job(project, project.settings.stage("dev"), replace(ORDER, pipeline=pipeline), {})
+        .inputs["data"]
+        .mode
+        for pipeline in ("", "spark")
+    }
+
+    assert modes == {"": None, "spark": "direct"}

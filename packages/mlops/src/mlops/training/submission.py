@@ -151,7 +151,9 @@ def training_job(project: Project, stage: Stage, order: Order, parameters: Mappi
         {"name": order.job_name},
         {"experiment_name": settings.name},
         {"settings.default_compute": f"azureml:{stage.compute}"},
-        {"inputs.data": {"type": AssetTypes.URI_FILE, "path": data.reference}},
+        # What else the file says of the data stays, such as the mode that Spark needs.
+        {"inputs.data.type": AssetTypes.URI_FILE},
+        {"inputs.data.path": data.reference},
         {"inputs.data_name": data.name},
         {"inputs.data_version": data.version},
         {"inputs.data_sha256": data.sha256},
