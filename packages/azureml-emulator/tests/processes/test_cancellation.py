@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import pytest
 
+from azureml_emulator.jobs.tracking.http_client import HttpClient
+from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
 from azureml_emulator.kernel.background import keep_running
 from azureml_emulator.kernel.store import Store
 from azureml_emulator.processes.fork_client import ForkServer
@@ -262,6 +264,29 @@ def test_a_server_is_stopped_though_its_stop_is_cancelled(tmp_path: Path) -> Non
             return awaits
 
     assert asyncio.run(scenario()) > 1
+
+
+def test_mlflow_that_is_stopped_while_it_starts_leaves_no_task(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> set[str]:
+        async with started_processes(tmp_path) as (processes, store):
+            listeners = Listeners(tmp_path)
+            listeners.open()
+            client = HttpClient(listeners.socket_path("mlflow"))
+            server = MlflowServer(store, processes, client, tmp_path / "mlflow")
+            server.public = server.pages = "http://127.0.0.1:1"
+            before = asyncio.all_tasks()
+            server.open()
+            # A task does not announce that it has begun.
+            while "waiting for MLflow's first answer" not in {task.get_name() for task in asyncio.all_tasks()}:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            await server.close()
+            listeners.close()
+            return {task.get_name() for task in asyncio.all_tasks() - before}
+
+    assert not asyncio.run(scenario())
+    assert "failed" not in caplog.text
 
 
 def test_a_service_that_fails_is_started_again(caplog: pytest.LogCaptureFixture) -> None:

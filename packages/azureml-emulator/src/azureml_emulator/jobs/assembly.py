@@ -30,6 +30,7 @@ from azureml_emulator.jobs.tracking.gateway import Gateway
 from azureml_emulator.jobs.tracking.http_client import HttpClient
 from azureml_emulator.jobs.tracking.mlflow_runs import Tracking
 from azureml_emulator.jobs.tracking.mlflow_server import MlflowServer
+from azureml_emulator.kernel.background import run_once
 from azureml_emulator.kernel.behaviours import Behaviour
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.operations import Operations
@@ -125,7 +126,9 @@ class JobParts:
             if self._is_eager:
                 self.preloader.learn_project(Path.cwd())
         self.behaviour.resume()
-        self._closing = asyncio.create_task(self.tracking.end_when_ready(interrupted))
+        self._closing = run_once(
+            self.tracking.end_when_ready(interrupted), "ending the MLflow runs of interrupted jobs"
+        )
 
     async def close(self) -> None:
         """Stop jobs, the fork server and MLflow."""
@@ -133,8 +136,6 @@ class JobParts:
         if self._closing is not None:
             self._closing.cancel()
             await asyncio.gather(self._closing, return_exceptions=True)
-        # Before MLflow stops, which waits for open connections.
-        await self.http_client.close()
         ending = [self.mlflow.close(), *([self._forking.close()] if self._forking is not None else [])]
         await asyncio.gather(*ending)
 

@@ -29,6 +29,13 @@ def keep_running(service: Callable[[], Awaitable[None]], what: str) -> asyncio.T
     return run_once(_restarting(service, what), what)
 
 
+async def end_all(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait for their end, for an owner that ends before they do."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _restarting(service: Callable[[], Awaitable[None]], what: str) -> None:
     for pause in chain(RESTART_SECONDS, repeat(RESTART_SECONDS[-1])):
         try:

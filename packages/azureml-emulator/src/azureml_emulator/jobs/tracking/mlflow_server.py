@@ -19,7 +19,7 @@ from yarl import URL
 
 from azureml_emulator.jobs.tracking import mlflow_versions
 from azureml_emulator.jobs.tracking.http_client import HttpClient
-from azureml_emulator.kernel.background import keep_running, run_once
+from azureml_emulator.kernel.background import end_all, keep_running, run_once
 from azureml_emulator.kernel.errors import EmulatorError, Unavailable
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.kernel.store import Store
@@ -65,6 +65,8 @@ class MlflowServer:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        # The server waits for open connections before it ends.
+        await self._outgoing.close()
         if self._process is not None and self._process.exit_code is None:
             await self._process.stop()
 
@@ -103,12 +105,14 @@ class MlflowServer:
             self._process = await self._spawn()
             waiting = run_once(self._process.wait(), "waiting for MLflow's end")
             answering = run_once(self._wait_for_answer(), "waiting for MLflow's first answer")
-            await asyncio.wait({waiting, answering}, return_when=asyncio.FIRST_COMPLETED)
-            if answering.done():
-                self._remember()
-                self._ready.set()
-            code = await waiting
-            answering.cancel()
+            try:
+                await asyncio.wait({waiting, answering}, return_when=asyncio.FIRST_COMPLETED)
+                if answering.done():
+                    self._remember()
+                    self._ready.set()
+                code = await waiting
+            finally:
+                await end_all(waiting, answering)
             self._ready.clear()
             _log.warning("MLflow exited with code %s; restarting it", code)
         _log.error("MLflow exited %d times and is not restarted; see %s", _MAX_STARTS, self._folder / "server.log")
