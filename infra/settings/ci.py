@@ -35,18 +35,26 @@ class State(Frozen):
     """Where Pulumi keeps its state, and the key that encrypts secrets in it. Both are created by hand."""
 
     subscription_id: Guid
+    """Where both are."""
     resource_group: str = Field(default="rg-pulumi-state", pattern=r"^[\w().-]{1,90}$")
+    """Of both."""
     storage_account: str = Field(pattern=r"^[a-z0-9]{3,24}$")
+    """Where the state is."""
     container: str = Field(default="state", pattern=r"^[a-z0-9-]{3,63}$")
+    """Where in it."""
     key_vault: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{2,23}$")
+    """Where the key is."""
     key: str = Field(default="pulumi", pattern=r"^[A-Za-z0-9-]{1,127}$")
+    """The key's name."""
 
 
 class ServiceConnections(Frozen):
     """The service connections by name, each with the subject that its page shows; the issuer is the same for all."""
 
     issuer: HttpsAddress
+    """Who signs their tokens."""
     subjects: dict[str, str] = Field(min_length=1)
+    """By name: gate, promotion, retraining, infra-preview, infra-shared, and one per stack."""
 
 
 class Trust(Frozen):
@@ -71,12 +79,15 @@ class CiSettings(Frozen):
     project_stages: ProjectStages
     azure: Azure
     project: ProjectName
+    """`name` in project.yml."""
     stages: dict[StageName, Guid] = Field(min_length=1)
     """The stages that are deployed, each with its subscription: rights are granted on what exists."""
     shared_subscription_id: Guid
+    """Of the stack `shared`."""
     state: State
     ci: Trust
     tags: Tags = Field(default_factory=dict)
+    """As in a stage."""
     naming: Naming = Naming()
     stack_namings: dict[str, Naming] = Field(default_factory=dict)
     """`naming` of every stack, read from its file."""

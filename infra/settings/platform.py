@@ -55,14 +55,18 @@ class Subnets(Frozen):
     """The names of an existing network's subnets."""
 
     endpoints: str
+    """For private endpoints."""
     training: str | None = None
+    """For the nodes of compute clusters, with `isolation: own`."""
     kubernetes: str | None = None
+    """For the nodes of the cluster, with `serving: kubernetes`."""
 
 
 class ExistingNetwork(Frozen):
     """A virtual network that another team owns. Its security groups, routes and peerings are that team's."""
 
     virtual_network: VirtualNetworkId
+    """Its resource id."""
     subnets: Subnets
 
 
@@ -70,6 +74,7 @@ class Hub(Frozen):
     """The network to peer with. The hub's team adds the peering in the other direction."""
 
     virtual_network: VirtualNetworkId
+    """The hub's resource id."""
     use_gateway: bool = False
     """Whether people reach the stage through the hub's VPN gateway or ExpressRoute."""
 
@@ -91,6 +96,7 @@ class CustomerManagedKey(Frozen):
     identity: IdentityId
     """May use the key: `Key Vault Crypto Service Encryption User`, granted by the owner of the vault."""
     identity_client_id: Guid
+    """The identity's client id."""
 
     @property
     def name(self) -> str:
@@ -112,6 +118,10 @@ class MaintenanceWindow(Frozen):
     """When Azure may upgrade the cluster and its nodes' images."""
 
     day: Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    """Every week."""
     start: Annotated[str, checked_by(r"([01]\d|2[0-3]):[0-5]\d", "a time such as 02:00")]
+    """In the zone of `utc_offset`."""
     hours: Annotated[int, Field(ge=4, le=24)] = 4
+    """How long it lasts."""
     utc_offset: Annotated[str, checked_by(r"[+-](0\d|1[0-4]):[0-5]\d", "an offset such as +01:00")] = "+00:00"
+    """The zone's distance from UTC."""

@@ -94,7 +94,8 @@ def has_shared_images(root: Path = ROOT) -> bool:
     """Whether `infra:images` of the shared stack's file is true. Raises ValueError."""
     file = root / PROGRAM_FOLDER / "Pulumi.shared.yaml"
     config = _document(file).get("config") if file.is_file() else None
-    return isinstance(config, dict) and config.get("infra:images") is True
+    # `pulumi config set` writes text.
+    return isinstance(config, dict) and config.get("infra:images") in (True, "true")
 
 
 def read_protection(root: Path = ROOT) -> dict[str, Any]:

@@ -17,6 +17,7 @@ class RegistryPeople(Frozen):
     """Which Entra groups (object ids) may read or use the registry, by the stage they work in."""
 
     readers: dict[StageName, Guid] = Field(default_factory=dict)
+    """People who look up models."""
     users: dict[StageName, Guid] = Field(default_factory=dict)
     """Only people of the training stage may publish by hand; everything later is published by CI."""
 
@@ -31,9 +32,11 @@ class SharedSettings(Frozen):
     project_stages: ProjectStages
     azure: Azure
     project: ProjectName
+    """`name` in project.yml."""
     regions: tuple[Location, ...] = Field(min_length=1)
     """Where the registry keeps copies: every stage's region."""
     public_access: bool = True
+    """False only if the first stage is private: laptops and hosted agents reach it from outside."""
     images: bool = False
     """Whether the stages share a registry for the images of environments as well: what one stage ran, the next runs."""
     locked: bool = True
@@ -42,5 +45,7 @@ class SharedSettings(Frozen):
     budget: Budget
     alerts: Alerts
     tags: Tags = Field(default_factory=dict)
+    """As in a stage."""
     naming: Naming = Naming()
     storage: Annotated[str, Field(pattern=r"^Standard_(ZRS|GRS|GZRS|RAGRS|RAGZRS)$")] = "Standard_ZRS"
+    """How Azure keeps copies of the models."""

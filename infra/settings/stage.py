@@ -60,8 +60,11 @@ class Network(Frozen):
     """Who can reach the stage, and which network its machines are in."""
 
     access: Literal["public", "private"]
+    """`private`: from its own network only, and from what is peered with it."""
     isolation: Literal["none", "own", "workspace_managed"] = "none"
+    """Whose network the machines join: none, one of the stage's own, or the one that Azure ML manages."""
     address_space: PrivateRange | None = None
+    """The network's range, a /16 to /21; the subnets are cut from it."""
     package_downloads: bool = False
     """Whether training may reach package indexes on the internet (port 443), or only Azure's services."""
     package_feed: HttpsAddress | None = None
@@ -81,9 +84,13 @@ class Cluster(Frozen):
     """A compute cluster for training; without jobs it has no nodes."""
 
     size: MachineSize
+    """The size of its nodes."""
     max_nodes: NodeCount
+    """The most at once; the quota is compared with it."""
     min_nodes: NodeCount = 0
+    """Kept while no job runs."""
     idle_minutes: Annotated[int, Field(ge=2, le=60)] = 5
+    """After which a node without a job is removed."""
     spot: bool = False
     """Cheaper machines that Azure may take back at any time."""
 
@@ -103,6 +110,7 @@ class InferenceTls(Frozen):
     """The certificate of the scoring endpoint on Kubernetes."""
 
     host_name: HostName
+    """The name in the certificate. Its DNS record is yours to make."""
     secret_name: KubernetesName
     """An opaque secret in the namespace `azureml`, with the keys `cert.pem` and `key.pem`."""
 
@@ -111,17 +119,23 @@ class Kubernetes(Frozen):
     """The AKS cluster that serves the model."""
 
     system_size: MachineSize = "Standard_D4ds_v5"
+    """The size of the nodes for Kubernetes itself and Azure ML's router."""
     system_nodes: Annotated[int, Field(ge=2, le=10)] = 2
     """Azure ML requires at least two system nodes with four virtual CPUs each."""
     node_size: MachineSize = "Standard_D4ds_v5"
+    """The size of the nodes that score."""
     min_nodes: NodeCount = 0
+    """Scoring nodes that there are without any request."""
     max_nodes: NodeCount = 3
+    """Scoring nodes that the autoscaler adds at most."""
     namespace: KubernetesName = "scoring"
+    """Where the models' pods are."""
     zones: tuple[Literal["1", "2", "3"], ...] = ("1", "2", "3")
     """Where nodes are spread; empty in a region without availability zones."""
     authorised_ranges: tuple[PublicRange, ...] = ()
     """Who may reach the control plane of a public cluster: you, CI, and Azure ML's service in the region."""
     service_range: PrivateRange = "172.16.0.0/16"
+    """Addresses inside of the cluster, apart from the network's."""
     tls: InferenceTls | None = None
     attach: bool = True
     """False while the cluster does not have the TLS secret yet: the cluster is created without the extension."""
@@ -150,18 +164,24 @@ class Budget(Frozen):
     """What the stage may cost per month, in the currency of the subscription's bill."""
 
     amount: Annotated[int, Field(ge=1)]
+    """Per month."""
     notify_at_percent: tuple[Percent, ...] = (50, 80, 100)
+    """Shares of it at which the receivers get a message."""
 
 
 class Alerts(Frozen):
     """Who is notified, and when."""
 
     receivers: tuple[Email, ...] = Field(min_length=1)
+    """Who gets a message."""
     endpoint_exists: bool = False
     """True once the first deployment has created the managed endpoint: Azure refuses alerts on what does not exist."""
     latency_p95_milliseconds: Annotated[int, Field(ge=1)] = 500
+    """The 95th percentile above which an alert fires."""
     failed_requests_per_minute: Annotated[int, Field(ge=0)] = 1
+    """More than these fire an alert."""
     failed_jobs_per_hour: Annotated[int, Field(ge=0)] = 0
+    """More than these fire an alert."""
     score_drift: Annotated[float, Field(gt=0)] = 0.25
     """Population stability index of scores against training's, as in releases/monitor.yml. Kubernetes only."""
     runbooks: HttpsAddress | None = None
@@ -172,26 +192,35 @@ class People(Frozen):
     """Entra groups, by object id. None: there is no such group."""
 
     data_scientists: Guid | None = None
+    """Experiment in development, and read elsewhere."""
     operators: Guid | None = None
+    """Read resources, metrics and logs."""
     auditors: Guid | None = None
+    """Read the record of releases."""
 
 
 class GitHub(Frozen):
     """Which GitHub environment may act as the stage's CI identity."""
 
     organisation: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
+    """The owner of the repository: an organisation or a user."""
     repository: str = Field(pattern=r"^[\w.-]+$")
+    """The repository's name."""
     subject: Literal["names", "immutable"] = "immutable"
     """Whether tokens carry the ids as well: yes for repositories created, renamed or transferred since 15 July 2026."""
     organisation_id: int | None = None
+    """`gh api repos/OWNER/REPO --jq .owner.id`."""
     repository_id: int | None = None
+    """`gh api repos/OWNER/REPO --jq .id`."""
 
 
 class AzureDevOps(Frozen):
     """Which service connection may act as the stage's CI identity; its page shows both values."""
 
     issuer: HttpsAddress
+    """Who signs its tokens."""
     subject: str = Field(min_length=3)
+    """The connection, as its tokens name it."""
 
 
 class Ci(Frozen):
@@ -205,16 +234,20 @@ class GitHubTrigger(Frozen):
     """The repository of `ci.github` is sent `drift-found`, with a token that a person puts into the handler's vault."""
 
     secret: str = Field(default="github-token", pattern=r"^[A-Za-z0-9-]{1,127}$")
+    """The token's name in the vault."""
 
 
 class PipelineTrigger(Frozen):
     """The pipeline to run, as the handler's own identity: no secret is stored."""
 
     organisation: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")
+    """Of Azure DevOps."""
     project: str = Field(pattern=r"^\w[\w.-]{0,63}$")
+    """The pipeline's project."""
     pipeline: Annotated[int, Field(ge=1)]
     """The number in the address of its page (`definitionId`)."""
     branch: str = Field(default="main", pattern=r"^\w[\w./-]*$")
+    """What the pipeline runs."""
 
 
 class DriftTriggers(Frozen):
@@ -233,7 +266,9 @@ class SharedRegistry(Frozen):
     """The registry of the shared stack, and what this stage may do there."""
 
     subscription_id: Guid
+    """Of the stack `shared`."""
     location: Location
+    """The registry's region."""
     access: Literal["reader", "user"]
     """`user` publishes models, `reader` only deploys them."""
 
@@ -250,6 +285,7 @@ class StageSettings(Frozen):
     project_stages: ProjectStages
     azure: Azure
     project: ProjectName
+    """`name` in project.yml."""
     profile: Literal["development", "preproduction", "production"]
     """How strict the stage is: stage_profile.py says what each one means."""
     network: Network

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import os
@@ -22,6 +23,7 @@ import yaml
 
 FOLDER = Path(__file__).resolve().parent.parent
 IGNORED = shutil.ignore_patterns(".*", "__pycache__", "uv.lock")
+UNCHANGED = "unchanged"
 AROUND = ("docs", "endpoints", "project.yml", "releases")  # what program and tests read of the repository around them
 PARALLEL = 2
 # Loaded once, before forking: none of it is the program's.
@@ -94,35 +96,42 @@ def link_repository(folder: Path) -> None:
         (folder / name).symlink_to(FOLDER.parent / name)
 
 
+def prepare(folder: Path) -> None:
+    """Make the copy that all others are linked from, and compile its modules once instead of once per mistake."""
+    copy = folder / UNCHANGED
+    shutil.copytree(FOLDER, copy, ignore=IGNORED)
+    _run(copy, ["--collect-only", "tests"])
+
+
 def control(folder: Path, mutations: tuple[Mutation, ...]) -> str:
     """Run all tests without a mistake; returns the first that fails, or "". What fails here proves nothing below."""
-    copy = folder / "control"
-    shutil.copytree(FOLDER, copy, ignore=IGNORED)
-    return _first_failure(_run(copy, sorted({mutation.test for mutation in mutations})))
+    tests = sorted({mutation.test for mutation in mutations})
+    return _first_failure(_run(folder / UNCHANGED, [f"tests/{test}" for test in tests]))
 
 
 def judge(mutation: Mutation, folder: Path) -> Verdict:
     """Plant one mistake in a copy and run the test that should notice."""
     copy = folder / re.sub(r"\W+", "-", mutation.mistake)
-    shutil.copytree(FOLDER, copy, ignore=IGNORED)
+    shutil.copytree(folder / UNCHANGED, copy, copy_function=os.link)
     file = copy / mutation.file
     text = file.read_text()
     if mutation.old not in text:
         raise LookupError(f"{mutation.file} no longer has {mutation.old!r}: update '{mutation.mistake}' in mutants.yml")
+    file.unlink()  # the others keep theirs
     file.write_text(text.replace(mutation.old, mutation.new))
-    return Verdict(mutation, _first_failure(_run(copy, [mutation.test])))
+    return Verdict(mutation, _first_failure(_run(copy, [f"tests/{mutation.test}"])))
 
 
-def _run(copy: Path, tests: list[str]) -> str:
+def _run(copy: Path, arguments: list[str]) -> str:
     report = copy / "report.txt"
     child = os.fork()
     if child == 0:
-        _child(copy, tests, report)
+        _child(copy, arguments, report)
     os.waitpid(child, 0)
     return report.read_text()
 
 
-def _child(copy: Path, tests: list[str], report: Path) -> None:
+def _child(copy: Path, arguments: list[str], report: Path) -> None:
     import pytest  # loaded already, by warm()
 
     os.chdir(copy)
@@ -131,7 +140,7 @@ def _child(copy: Path, tests: list[str], report: Path) -> None:
         del sys.modules[name]
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        code = pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", *(f"tests/{test}" for test in tests)])
+        code = pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", *arguments])
     report.write_text(output.getvalue() if code else "")
     os._exit(0)
 
@@ -146,6 +155,8 @@ def warm() -> None:
     for name in WARM:
         module = importlib.import_module(name)
         getattr(module, "no_such_name", None)  # azure-native loads a module when an attribute is first accessed
+    # Collecting garbage in a child would copy all of it.
+    gc.freeze()
 
 
 def main() -> int:
@@ -155,10 +166,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(PARALLEL) as pool:
         top = Path(folder)
         link_repository(top)
-        broken = control(top, mutations)
+        prepare(top)
+        broken = pool.submit(control, top, mutations)
         verdicts = list(pool.map(lambda mutation: judge(mutation, top), mutations))
-    if broken:
-        print(f"{broken} fails without any mistake, so nothing is proven")
+    if broken.result():
+        print(f"{broken.result()} fails without any mistake, so nothing is proven")
         return 1
     print("| # | mistake | file | caught by |\n|---|---|---|---|")
     for number, verdict in enumerate(verdicts, start=1):

@@ -9,7 +9,7 @@ import pytest
 from dry_run.run import run_stack
 from inventory.rights import rights_of
 from roles import Role
-from settings.project import read_stages
+from settings.project import has_shared_images, read_stages
 from settings.reading import SettingsError, read_settings
 from tests.conftest import GROUP, SAMPLE, changed
 
@@ -66,6 +66,16 @@ def test_wrong_stages_are_refused(tmp_path: Path, text: str, sentence: str) -> N
     with pytest.raises(SettingsError, match=r"project\.yml") as caught:
         read_settings("dev", changed("dev", {}), project(tmp_path, text))
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "has"), [("true", True), ('"true"', True), ("false", False), (None, False)])
+def test_whether_stages_share_images_is_read_from_the_shared_stacks_file(
+    tmp_path: Path, text: str | None, has: bool
+) -> None:
+    (tmp_path / "infra").mkdir()
+    if text is not None:
+        (tmp_path / "infra" / "Pulumi.shared.yaml").write_text(f"config:\n  infra:images: {text}\n")
+    assert has_shared_images(tmp_path) is has
 
 
 def test_a_repository_without_project_yml_is_refused(tmp_path: Path) -> None:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from settings.reading import SettingsError, read_settings
+from dry_run.stack_files import FOLDER
+from settings import ci, platform, shared, stage
+from settings.fields import Frozen
+from settings.reading import FILLED_IN, SettingsError, read_settings
 from settings.stage import StageSettings
 from tests.conftest import GROUP, LABELS, SAMPLE, VARIANTS, changed
 
+GROUPS = {
+    name
+    for module in (ci, platform, shared, stage)
+    for name, value in vars(module).items()
+    if isinstance(value, type) and issubclass(value, Frozen)
+}
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown-key": ("dev", {"sevring": "managed"}, "infra:sevring is an unknown key"),
     "unknown-inner-key": ("prod", {"network.subnet": "x"}, "infra:network.subnet is an unknown key"),
@@ -231,3 +242,23 @@ def test_settings_cannot_be_changed() -> None:
     assert isinstance(settings, StageSettings)
     with pytest.raises(ValueError, match="frozen"):
         settings.stage = "prod"  # ty: ignore[invalid-assignment]
+
+
+def test_every_key_of_a_stack_file_is_explained_once() -> None:
+    # A key whose value is a group of keys is explained by the group; the provider's own keys are Azure's.
+    unexplained = []
+    for file in ("stage", "shared", "ci", "platform"):
+        tree = ast.parse((FOLDER / "settings" / f"{file}.py").read_text(encoding="utf-8"))
+        models = [each for each in tree.body if isinstance(each, ast.ClassDef) and each.name != "Azure"]
+        for model, (key, after) in ((each, pair) for each in models for pair in pairwise([*each.body, ast.Pass()])):
+            if not isinstance(key, ast.AnnAssign) or ast.unparse(key.target) in (*FILLED_IN, "format", "kind"):
+                continue
+            is_group = any(name in GROUPS for name in ast.unparse(key.annotation).split(" | "))
+            explained = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            if not (is_group or explained):
+                unexplained.append(f"{model.name}.{ast.unparse(key.target)}")
+    assert unexplained == []
+
+
+def test_stack_files_are_short() -> None:
+    assert max(len(file.read_text(encoding="utf-8").splitlines()) for file in FOLDER.glob("Pulumi.*.yaml")) < 50
