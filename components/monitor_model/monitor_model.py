@@ -15,6 +15,7 @@ from model_package.collected.labels import read_labels
 from model_package.collected.window import Window
 from model_package.documents import write_json
 from model_package.errors import ExtensionError, ModelPackageError
+from model_package.isolated_extensions import use_isolated_extensions
 from model_package.monitoring.drift import Sensitivity
 from model_package.monitoring.measuring import ANY_VERSION, Settings, measure
 from model_package.monitoring.plots import draw
@@ -92,6 +93,8 @@ def main() -> int:
     """Measure, and write measures.json, figures/ and report.html."""
     arguments = parser().parse_args()
     settings = settings_of(arguments)
+    # What is measured decides about alarms and retraining: added code has no part in the rest of it.
+    use_isolated_extensions()
     deployments = [] if arguments.deployments == ALL else arguments.deployments.split(",")
     try:
         window = parse_window(arguments.until, arguments.hours)
@@ -100,8 +103,8 @@ def main() -> int:
     except (ValueError, ModelPackageError) as error:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1
-    collected = read_window(arguments.collected, window, reference.schema, deployments)
     try:
+        collected = read_window(arguments.collected, window, reference.schema, deployments)
         found = measure(collected, reference, labels, settings)
     except ExtensionError as error:
         print(f"nothing was measured: {error}", file=sys.stderr)

@@ -17,8 +17,9 @@ from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
 from mlops.core.results import Block, Line, Result, SourceLocation
 from mlops.settings import gates, monitoring
 from mlops.settings.project import Level, load_project
+from mlops.settings.rules import ExtensionLimits
 from model_package.errors import ExtensionError
-from model_package.tasks import known_tasks, use_extensions
+from model_package.tasks import known_tasks
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ def _extension_problems(root: Path) -> Iterator[Problem]:
     """Yield why extensions/ cannot be loaded, or adds a name that is built in."""
     if not (root / EXTENSION_FOLDER).is_dir():
         return
-    use_extensions(root / EXTENSION_FOLDER)
+    ExtensionLimits().use(root / EXTENSION_FOLDER)
     try:
         for task in known_tasks().values():
             gates.catalogue_of(task)

@@ -44,6 +44,7 @@ from mlops.settings.stages import StageName
 from mlops.stages.release_history import BaseRules, read_judged_manifest, rules_at
 from mlops.training.submission import held_out_file
 from model_package.collected.window import Window
+from model_package.errors import ExtensionError
 from model_package.package import package_digest
 from model_package.reports.pages import Fact, keep_page
 from model_package.tasks import Task, task_of
@@ -152,8 +153,8 @@ def recent_inputs(client: MLClient, endpoint: str, view: View, task: Task, days:
     window = Window.last(timedelta(days=days), datetime.now(UTC))
     try:
         found = read_collected(client, endpoint, deployments, task, window, MAX_RECENT_ROWS)
-    except (AzureError, MlException, MlopsError) as error:
-        explained = explain(error) if not isinstance(error, MlopsError) else error
+    except (AzureError, MlException, MlopsError, ExtensionError) as error:
+        explained = error if isinstance(error, MlopsError) else explain(error)
         reason = explained.message if explained else str(error)
         return RecentInputs(problem=f"the collected inputs of {endpoint} cannot be read: {reason}")
     return RecentInputs(None if found.table.is_empty() else found.inputs, found.notes)
@@ -189,8 +190,9 @@ def obstacles(report: GateReport) -> tuple[str, ...]:
 
 
 def evidence_of(report: GateReport) -> dict[str, str]:
-    """The judged value of every measure."""
-    return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
+    """The judged value of every measure, and the digest of the code of extensions/ that measured."""
+    judged_by = {"extensions": report.evidence.extensions} if report.evidence.extensions else {}
+    return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes} | judged_by
 
 
 def _with_provenance_warnings(
@@ -267,6 +269,7 @@ def verdict_lines(report: GateReport) -> list[Block]:
     return [
         Line(clean(report.headline), "good" if report.promotes else "bad"),
         Line(clean(report.comparison)),
+        *([Line(clean(report.extensions))] if report.extensions else []),
         *([Line(clean(report.rules), "bad")] if report.rules else []),
         *(Line(f"  {clean(each)}") for each in report.proposal.rule_changes),
         *(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -16,6 +17,7 @@ from pydantic import Field, model_validator
 from mlops.core.documents import KeyPath, Part
 from mlops.settings.stages import ByStage, StageName, StageOrder
 from model_package.evaluation import ONNX, PYFUNC
+from model_package.isolated_extensions import Limits, use_isolated_extensions
 from model_package.measures import SLICE_SEPARATOR, slice_metric
 from model_package.tasks import GateMeasure, Metric, MonitorMeasure, SliceMetric
 from model_package.tasks.extensions import MEASURES_FILE, refuse_collisions
@@ -24,6 +26,17 @@ Policy = Literal["pass", "fail"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ExtensionLimits(Part):
+    """What code of extensions/ may take where the command runs it: seconds per measure, and memory of its process."""
+
+    seconds: Annotated[int, Field(ge=1, le=86_400)] = 120
+    memory_gigabytes: Annotated[int, Field(ge=1, le=1_024)] = 8
+
+    def use(self, folder: Path) -> None:
+        """Take extensions from a folder from now on, within these limits."""
+        use_isolated_extensions(folder, Limits(seconds=self.seconds, memory_bytes=self.memory_gigabytes << 30))
 
 
 @dataclass(frozen=True)

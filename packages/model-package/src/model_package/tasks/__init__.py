@@ -5,7 +5,7 @@ Loads no numpy. A fork adds metrics, and tasks of its own, in extensions/.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from model_package.errors import ExtensionError, SchemaError
 from model_package.schema import Schema
@@ -91,7 +91,8 @@ def base_task(schema: Schema) -> str:
     return task_class(schema.task).base
 
 
-@cache
+# One alone: an older one may hold a process of extensions/.
+@lru_cache(maxsize=1)
 def _tasks_with(added: Extensions) -> dict[str, type[Task]]:
     known = dict(TASKS)
     refuse_collisions(TASKS_FILE, "task", [each.name for each in added.tasks], known)
