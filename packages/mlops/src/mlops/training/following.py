@@ -221,7 +221,8 @@ def _step_failure(
 ) -> JobFailed:
     log = download_log(client, project, failed.job)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log else []
-    tail = telling_lines(lines, data_file) or _reason_of_service(client, failed.job)
+    # A sweep has no log of this name, and the SDK streams whole jobs only, which have the reasons of their steps.
+    tail = telling_lines(lines, data_file) or _reason_of_service(client, job.name)
     not_run = [step.name for step in job.steps if step.status not in {FAILED, "Completed"}]
     skipped = f" Not run: {', '.join(not_run)}." if not_run else ""
     where = f" The full log: {log}." if log else ""
