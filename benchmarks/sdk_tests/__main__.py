@@ -1,14 +1,13 @@
 """Plays the SDK's own end-to-end tests against an emulator, one file after the other, and prints a table per file.
 
     git clone --depth 1 --branch azure-ai-ml_1.35.2 https://github.com/Azure/azure-sdk-for-python
-    uv run --with pytest-mock --with mock --with azure-mgmt-msi --with mldesigner --directory benchmarks \
-        python -m sdk_tests --sdk …/azure-sdk-for-python/sdk/ml/azure-ai-ml
+    uv run --directory benchmarks --with-requirements sdk_tests/requirements.txt python -m sdk_tests --sdk SDK
 
-The branch is the version of azure-ai-ml that is installed here. A name after the options is a part of the path of the
-files to play. `--results` keeps a line of JSON per test, and files that are in it already are not played again; without
-`--sdk`, their table is printed only. Nothing is left out silently:
+SDK is the whole path of its folder sdk/ml/azure-ai-ml; the branch is the version of azure-ai-ml that is installed here.
+A name after the options is a part of the path of the files to play. `--results` keeps a line of JSON per test, and
+files that are in it already are not played again; without `--sdk`, their table is printed only. Nothing is left out:
 
-    ran         passed, and a job that it submitted ended, or a deployment that it made served
+    ran         passed, and a job that it submitted was completed, or a deployment that it made served
     stored      passed, with documents and uploads, or with jobs that it cancelled at once
     refused     asks for what the emulator refuses by name (reasons.py)
     failed      anything else that did not pass
@@ -45,7 +44,7 @@ _TIMED_OUT: Final = "Failed: Timeout"
 def main() -> int:
     """Play the files, print the table; 0 when nothing failed and nothing hung."""
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser = argparse.ArgumentParser("sdk_tests", description=__doc__, formatter_class=raw)
     parser.add_argument("--sdk", type=Path, help="the folder sdk/ml/azure-ai-ml of a checkout of the SDK")
     parser.add_argument("--results", type=Path, help="where the outcomes are kept, by default nowhere")
     parser.add_argument("--reasons", action="store_true", help="print why each test that did not pass did not")

@@ -1,7 +1,7 @@
 """A pytest plugin that plays the SDK's end-to-end tests against an emulator, and notes what came out of each.
 
 It stands in for `devtools_testutils`, which records and replays the traffic of those tests: here they run live. A test
-*ran* when a job that it submitted was executed to its end, or a deployment that it made served; else it only *stored*.
+*ran* when a job that it submitted was completed, or a deployment that it made served; else it only *stored*.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _COMPUTES: Final = (
     "DataFactory",
     "adftest",
     "cpu-cluster-1",
+    "automl-cpu-cluster",
 )
 _REGISTRIES: Final = ("testFeed", "sdk-test", "sdkv2-testFeed", "UnsecureTest-testFeed", "UnsecureTest-hello-world")
 _FEATURE_STORE: Final = "featurestore"
@@ -45,7 +46,7 @@ _LOCATION: Final = "eastus2euap"
 _LONGEST_SLEEP_SECONDS: Final = 1.0
 _JOB: Final = re.compile(r"^(?P<id>/subscriptions/.*/jobs/[^/]+)$", re.IGNORECASE)
 _DEPLOYMENT: Final = re.compile(r"/onlineEndpoints/[^/]+/deployments/[^/]+$", re.IGNORECASE)
-_ENDED: Final = {"Completed", "Failed"}
+_COMPLETED: Final = "Completed"
 _API_VERSION: Final = "2024-01-01-preview"
 
 
@@ -109,7 +110,7 @@ class Outcomes:
             for each in exchanges
         )
         jobs = {_job_id(each["path"]) for each in exchanges if each["method"] == "PUT" and each["status"] < 400}
-        return served or any(self._status(job) in _ENDED for job in jobs if job)
+        return served or any(self._status(job) == _COMPLETED for job in jobs if job)
 
     def _status(self, job: str) -> str | None:
         return _property(self._ask("GET", job), "status")
