@@ -4,8 +4,10 @@ A tiny ONNX model is served by Microsoft's inference server on an emulator of it
 the server directly (plain HTTP on its Unix socket) and through the router (HTTPS with a key), turn about; medians are
 compared.
 Beside them stands the processor time that one request took of each process, which a busy machine hardly changes.
+With `--granian` the project's scoring code is served by granian in a custom container, whose network is its own:
+it is loaded directly from a second process outside, on a Unix socket.
 
-    uv run python benchmarks/router.py [--json] [--rounds 3] [--seconds 4]
+    uv run python benchmarks/router.py [--granian] [--json] [--rounds 3] [--seconds 4]
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +31,15 @@ from typing import Any
 import httpx
 import onnx
 from harness.figures import Figure, report
+from harness.scored_requests import write_package
 from onnx import TensorProto, helper
 
+ROOT = Path(__file__).resolve().parent.parent
+ONLINE = ROOT / "endpoints" / "online"
 ADDED_MS = 1.0
 REQUESTS_A_SECOND = 1500.0
+GRANIAN_REQUESTS_A_SECOND = 3000.0
+START_SECONDS = 120.0
 CONNECTIONS = 8
 AUDIENCE = "https://management.azure.com/.default"
 ENDPOINT = "router-benchmark"
@@ -77,6 +87,7 @@ def main() -> int:
     """Measure and print."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("--granian", action="store_true", help="serve with granian, in a custom container")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--rounds", type=int, default=3, help="how often each load is repeated")
     parser.add_argument("--seconds", type=float, default=4.0, help="how long each load is counted")
@@ -88,9 +99,10 @@ def main() -> int:
         subprocess.run([*emulator, "start"], env=environment, check=True, capture_output=True)
         try:
             environment |= variables(emulator, environment)
-            body = write_files(folder)
-            direct, routed = deploy(folder, environment)
-            figures = compare(direct, routed, body, arguments)
+            body = write_granian_files(folder) if arguments.granian else write_files(folder)
+            direct, routed = deploy(folder, environment, granian=arguments.granian)
+            with outside(folder) if arguments.granian else nullcontext(direct) as direct:
+                figures = compare(direct, routed, body, arguments)
         finally:
             subprocess.run([*emulator, "stop"], env=environment, check=True, capture_output=True)
     return report("The router", figures, as_json=arguments.json)
@@ -122,11 +134,47 @@ def write_files(folder: Path) -> Path:
     return body
 
 
-def deploy(folder: Path, environment: Mapping[str, str]) -> tuple[Target, Target]:
+def write_granian_files(folder: Path) -> Path:
+    """Write a model package and a request of one row; the request's file."""
+    write_package(folder / "model")
+    body = folder / "request.json"
+    body.write_text(json.dumps({"input_data": [dict.fromkeys((f"feature_{at}" for at in range(FEATURES)), 1.5)]}))
+    return body
+
+
+@contextmanager
+def outside(folder: Path) -> Generator[Target]:
+    """The server of the container once more, outside of it: a target to load directly."""
+    address = folder / "granian.socket"
+    command = [str(Path(sys.executable).with_name("granian")), "--interface", "rsgi", "--factory", "--http", "1"]
+    command += ["--no-ws", "--workers", str(WORKERS), "--uds", str(address), "granian_app:load"]
+    variables = {**os.environ, "AZUREML_MODEL_DIR": str(folder / "model")}
+    process = subprocess.Popen(
+        command, env=variables, cwd=ONLINE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not accepts(address):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit("granian does not start")
+            time.sleep(0.1)
+        yield Target("http://localhost/score", socket=str(address), groups=(("server", process.pid),))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def accepts(address: Path) -> bool:
+    """Whether a server listens on a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(address)) == 0
+
+
+def deploy(folder: Path, environment: Mapping[str, str], *, granian: bool) -> tuple[Target, Target]:
     """Deploy the model with the SDK; the server's own address, and the endpoint's."""
     os.environ.update(environment)
     # Imported here: azure.ai.ml reads where Azure is from the environment while it is imported.
-    from azure.ai.ml import MLClient
+    from azure.ai.ml import MLClient, load_environment
     from azure.ai.ml.entities import (
         CodeConfiguration,
         Environment,
@@ -149,12 +197,17 @@ def deploy(folder: Path, environment: Mapping[str, str]) -> tuple[Target, Target
     endpoint = ManagedOnlineEndpoint(name=ENDPOINT, auth_mode="key")
     with suppress_output():
         client.online_endpoints.begin_create_or_update(endpoint).result()
+    code = CodeConfiguration(code=str(folder / "code"), scoring_script="score.py")
+    runs_in = Environment(name="serving", version="1", image="any")
+    if granian:
+        code = CodeConfiguration(code=str(ONLINE), scoring_script="granian_app.py")
+        runs_in = load_environment(ROOT / "environments" / "serving.granian.yml")
     deployment = ManagedOnlineDeployment(
         name=DEPLOYMENT,
         endpoint_name=ENDPOINT,
         model=Model(name="tiny", version="1", path=str(folder / "model")),
-        code_configuration=CodeConfiguration(code=str(folder / "code"), scoring_script="score.py"),
-        environment=Environment(name="serving", version="1", image="any"),
+        code_configuration=code,
+        environment=runs_in,
         instance_type="Standard_DS2_v2",
         instance_count=1,
         environment_variables={"WORKER_COUNT": str(WORKERS)},
@@ -199,11 +252,12 @@ def compare(direct: Target, routed: Target, body: Path, arguments: argparse.Name
                 )
             )
     added = statistics.median(through["p50_ms"] - alone["p50_ms"] for alone, through in single)
+    least = GRANIAN_REQUESTS_A_SECOND if arguments.granian else REQUESTS_A_SECOND
     carried = statistics.median(through["per_second"] for _, through in many)
     failures = sum(run["failures"] for pair in single + many for run in pair)
     return [
         Figure("added at the median, 1 connection", added, "ms", ADDED_MS, note=shown(single)),
-        Figure(f"carried, {CONNECTIONS} connections", carried, "1/s", REQUESTS_A_SECOND, "higher", shown(many)),
+        Figure(f"carried, {CONNECTIONS} connections", carried, "1/s", least, "higher", shown(many)),
         Figure("failed requests", failures, "", 0),
     ]
 

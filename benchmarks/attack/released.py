@@ -1,4 +1,4 @@
-"""A clone of this project with a model in every stage, and a worse one that is registered only."""
+"""A clone of this project with a model in every stage, and a worse one that runs in the first stage."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ share(WorkspaceClients(load_project(Path(folder))), Model(name=name, version=ver
 class Released:
     """The clone, the repository in which its releases are, and the worse model: name, version, digest.
 
-    The worse model is in the registry, but no stage has ever run it.
+    The first stage runs the worse model, so that only the gates stand between it and the next one.
     """
 
     project: Path
@@ -55,7 +55,7 @@ class Released:
 
 @contextmanager
 def released() -> Generator[Released]:
-    """Run a demo in a clone, and register a model that was trained on other rows' targets."""
+    """Run a demo in a clone, then train with other rows' targets, and deploy that model to the first stage."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -75,6 +75,7 @@ def released() -> Generator[Released]:
             # As somebody with rights in the registry can; no promotion would.
             sharing = [sys.executable, "-c", _SHARE, str(repository), worse["name"], worse["version"], worse["digest"]]
             _succeeds(subprocess.run(sharing, env=environment(), capture_output=True, text=True, check=False))
+            _succeeds(mlops(repository, "deploy", "--stage", "dev", "--version", worse["version"]))
             yield Released(project, repository, worse)
         finally:
             mlops(project, "down")

@@ -6,8 +6,16 @@
 
 The branch is the version of azure-ai-ml that is installed here. A name after the options is a part of the path of the
 files to play. `--results` keeps a line of JSON per test, and files that are in it already are not played again; without
-`--sdk`, their table is printed only. Nothing is left out silently: a test that its own marks skip, that never answered
-or that could not be loaded is counted as such, and one that does not apply has its reason.
+`--sdk`, their table is printed only. Nothing is left out silently:
+
+    ran         passed, and a job that it submitted ended, or a deployment that it made served
+    stored      passed, with documents and uploads, or with jobs that it cancelled at once
+    refused     asks for what the emulator refuses by name (reasons.py)
+    failed      anything else that did not pass
+    hung        did not end within the limit
+    elsewhere   needs what only Azure, Microsoft or the internet has (reasons.py): does not apply
+    skipped     by its own marks: does not apply
+    no file     wants a file that is not in the checkout; source distributions have no YAML
 """
 
 from __future__ import annotations
@@ -24,12 +32,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from sdk_tests.plugin import RESULTS
+from sdk_tests.reasons import reason_of
 
 BENCHMARKS: Final = Path(__file__).resolve().parent.parent
 TEST_SECONDS: Final = 120
 FILE_SECONDS: Final = 1800
-COLUMNS: Final = ("ran", "stored", "failed", "hung", "no file", "skipped", "not loaded")
-_MISSING: Final = ("No such file", "FileNotFoundError", "does not exist: tests", "test_configs")
+COLUMNS: Final = ("ran", "stored", "refused", "failed", "hung", "elsewhere", "skipped", "no file", "not loaded")
+_MISSING: Final = ("No such file", "files or folders do not exist", "is empty. path or local_path")
+_TIMED_OUT: Final = "Failed: Timeout"
 
 
 def main() -> int:
@@ -83,7 +93,14 @@ def _output(command: Sequence[str], sdk: Path, environment: dict[str, str]) -> s
     """What a run of pytest printed; None when it took too long."""
     try:
         done = subprocess.run(
-            command, cwd=sdk, env=environment, timeout=FILE_SECONDS, stdout=subprocess.PIPE, text=True, check=False
+            command,
+            cwd=sdk,
+            env=environment,
+            timeout=FILE_SECONDS,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return None
@@ -99,18 +116,16 @@ def read(results: Path) -> list[dict[str, Any]]:
 
 def kind(outcome: dict[str, Any]) -> str:
     """The column of an outcome."""
+    if outcome["outcome"] == "passed":
+        return "ran" if outcome["ran"] else "stored"
+    if outcome["outcome"] in {"skipped", "not loaded"}:
+        return outcome["outcome"]
+    if known := reason_of(outcome["test"]):
+        return known[0]
     reason = outcome.get("reason", "")
-    match outcome["outcome"]:
-        case "passed":
-            return "ran" if outcome["ran"] else "stored"
-        case "began":
-            return "hung"
-        case "failed" if "Timeout" in reason[:40]:
-            return "hung"
-        case "failed" if any(each in reason for each in _MISSING[:2]):
-            return "no file"
-        case other:
-            return other
+    if outcome["outcome"] == "began" or reason.startswith(_TIMED_OUT):
+        return "hung"
+    return "no file" if any(text in reason for text in _MISSING) else "failed"
 
 
 def table(outcomes: Iterable[dict[str, Any]]) -> str:
@@ -120,17 +135,19 @@ def table(outcomes: Iterable[dict[str, Any]]) -> str:
         counts.setdefault(each["file"], Counter())[kind(each)] += 1
     rows = [*sorted(counts.items()), ("all", sum(counts.values(), Counter()))]
     lines = ["| file | " + " | ".join(COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    lines += [f"| {file} | " + " | ".join(str(row[name]) for name in COLUMNS) + " |" for file, row in rows]
+    lines += [f"| {file} | " + " | ".join(str(row[name] or "") for name in COLUMNS) + " |" for file, row in rows]
     return "\n".join(lines)
 
 
 def reasons(outcomes: Iterable[dict[str, Any]]) -> list[str]:
     """A line per test that did not pass."""
-    return [
-        f"{kind(each)}: {each['test']}: {' '.join(each.get('reason', '').split())[:300]}"
-        for each in outcomes
-        if kind(each) not in {"ran", "stored"}
-    ]
+    return [f"{kind(each)}: {each['test']}: {why(each)}" for each in outcomes if kind(each) not in {"ran", "stored"}]
+
+
+def why(outcome: dict[str, Any]) -> str:
+    """The known reason of an outcome, else what the test said."""
+    known = reason_of(outcome["test"]) if outcome["outcome"] != "skipped" else None
+    return known[1] if known else " ".join(outcome.get("reason", "").split())[:300]
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ the same for every model.
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,24 +18,24 @@ from model_package.errors import InvalidRows, PackageError
 from model_package.evaluation import ONNX
 from model_package.package import UNREGISTERED, find_package, verify
 from model_package.rows.encoding import Tensors
+from model_package.rows.records import RecordReader
 from model_package.rows.requests import read_request, too_large
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer as Runtime
 
 OK = 200
 BAD_REQUEST = 400
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredRows:
+class ScoredRows(NamedTuple):
     """The model's input, and its answer as the task defines it, float64 [rows, ...]."""
 
     rows: Tensors
     answer: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The reply to the caller: a status (200 or 400) and a JSON body; `scored` is None for a 400.
 
     The two durations are the seconds for reading the request and for running the model.
@@ -59,10 +59,13 @@ class Scorer:
         self._runtime = Runtime.open(package)
         self.schema = self._runtime.schema
         self._rules = RowRules(self.schema)
+        self._records = RecordReader(self._rules)
         self.task = self._runtime.task
         # Whether a request takes microseconds; another model than ONNX runs in a process of its own.
         self.is_fast = self._runtime.runtime == ONNX
-        self._head = {"model": model, "model_version": version, **self.task.reply_facts()}
+        head = _as_json({"model": model, "model_version": version, **self.task.reply_facts()})
+        # What every reply begins with; the predictions are one more field.
+        self._head = head.removesuffix(b"}") + b',"predictions":'
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -85,13 +88,13 @@ class Scorer:
         """Score the request in `body` (JSON). Raises ModelError only if the model itself is broken."""
         begun = time.perf_counter()
         try:
-            rows = read_request(body, self._rules)
+            rows = self._records.read(body) or read_request(body, self._rules)
         except InvalidRows as error:
             return _refused(error, time.perf_counter() - begun)
         read = time.perf_counter()
         answer = self._runtime.score(rows)
         scored = time.perf_counter()
-        document = _as_json({**self._head, "predictions": self.task.predictions(answer)})
+        document = self._head + _as_json(self.task.predictions(answer)) + b"}"
         return Reply(OK, document, ScoredRows(rows, answer), read - begun, scored - read)
 
     def refuse_size(self, size: int) -> Reply:
@@ -114,5 +117,5 @@ def _refusal(error: InvalidRows) -> dict[str, Any]:
     }
 
 
-def _as_json(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+def _as_json(document: Any) -> bytes:
+    return _ENCODER.encode(document).encode()

@@ -16,6 +16,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from model_package.package import package_digest
+
 ENDPOINTS = Path(__file__).parents[2] / "endpoints"
 ONLINE = ENDPOINTS / "online"
 # At the end: these tests import the installed model_package, whose bytes are those of the copies.
@@ -149,3 +151,17 @@ def running_server() -> Callable[..., AbstractContextManager[str]]:
             process.wait(START_SECONDS)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def inference_server(
+    package: Path, running_server: Callable[..., AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Generator[httpx.Client]:
+    """A client of one such server, which the tests of the xdist group "servers" share."""
+    log = tmp_path_factory.mktemp("server") / "server.log"
+    variables = {"MODEL_NAME": "tiny", "MODEL_VERSION": "7", "MODEL_DIGEST": package_digest(package)}
+    with (
+        running_server(package.parent, log, **variables) as address,
+        httpx.Client(base_url=address, timeout=START_SECONDS) as client,
+    ):
+        yield client

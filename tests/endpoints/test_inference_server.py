@@ -2,27 +2,21 @@
 
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-
-from model_package.package import package_digest
 
 GOOD = {"age": 40, "income": 1200.5, "kind": 2}
 START_SECONDS = 60
 
 
-@pytest.fixture(scope="module")
-def client(package: Path, running_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    log = tmp_path_factory.mktemp("server") / "server.log"
-    variables = {"MODEL_NAME": "tiny", "MODEL_VERSION": "7", "MODEL_DIGEST": package_digest(package)}
-    with (
-        running_server(package.parent, log, **variables) as address,
-        httpx.Client(base_url=address, timeout=30) as client,
-    ):
-        yield client
+# They share one server, and with it one worker.
+pytestmark = pytest.mark.xdist_group("servers")
+
+
+@pytest.fixture
+def client(inference_server: httpx.Client) -> httpx.Client:
+    return inference_server
 
 
 def test_a_good_request_is_answered_as_plain_json_with_the_model_in_the_headers(client, expected_probability):

@@ -50,17 +50,12 @@ def request_tensors(document: Any, rules: RowRules, max_rows: int = MAX_ROWS) ->
     rows = _rows_of(document, max_rows)
     findings = _Findings()
     numbered = _from_split(rows, rules) if isinstance(rows, dict) else _from_records(rows, rules, findings)
-    values, texts = _values_of(numbered, rules, findings)
-    wrong = rules.wrong_values(values)
-    if wrong.any():
-        findings.count += int(wrong.sum())
-        findings.kept += [
-            Finding(numbered.numbers[found.row or 0], found.field, found.reason)
-            for found in rules.findings(values, wrong, MAX_FINDINGS)
-        ]
-    findings.raise_if_any()
-    # Most requests have one row, for which finding out how features become columns would take half of the time.
-    return Tensors(values.astype(np.float32)) if rules.is_numeric else encode(values, texts, rules.schema)
+    return _tensors_of(numbered, rules, findings)
+
+
+def row_tensors(rows: list[tuple[Any, ...]], rules: RowRules) -> Tensors:
+    """Do the same for rows whose cells are in the schema's order."""
+    return _tensors_of(_Rows(range(len(rows)), rows), rules, _Findings())
 
 
 def too_large(size: int) -> InvalidRows:
@@ -196,6 +191,20 @@ def _from_split(split: dict[str, Any], rules: RowRules) -> _Rows:
     findings.raise_if_any()
     order = [position[name] for name in rules.names]
     return _Rows(range(len(rows)), [tuple(map(row.__getitem__, order)) for row in rows])
+
+
+def _tensors_of(rows: _Rows, rules: RowRules, findings: _Findings) -> Tensors:
+    values, texts = _values_of(rows, rules, findings)
+    wrong = rules.wrong_values(values)
+    if wrong.any():
+        findings.count += int(wrong.sum())
+        findings.kept += [
+            Finding(rows.numbers[found.row or 0], found.field, found.reason)
+            for found in rules.findings(values, wrong, MAX_FINDINGS)
+        ]
+    findings.raise_if_any()
+    # Most requests have one row, for which finding out how features become columns would take half of the time.
+    return Tensors(values.astype(np.float32)) if rules.is_numeric else encode(values, texts, rules.schema)
 
 
 def _values_of(rows: _Rows, rules: RowRules, findings: _Findings) -> tuple[npt.NDArray[np.float64], list[Texts]]:

@@ -93,7 +93,8 @@ class RowRules:
     """The rules of all features, in the model's order. Made once per schema, then safe to use from several threads.
 
     Attributes: `schema`, `names`, `features`, `readers` of cells per feature, and `allowed`: for each feature a value
-    that passes. `is_numeric` tells that all features are numbers, `is_plain` that none of them may be missing either.
+    that passes. `is_numeric` tells that all features are numbers, `is_plain` that none of them may be missing either,
+    `needs_lookup` that range and wholeness do not tell all that is allowed.
     """
 
     def __init__(self, schema: Schema) -> None:
@@ -112,6 +113,7 @@ class RowRules:
         self._lookups = [
             (column, np.array(rules.feature.codes)) for column, rules in enumerate(self.features) if rules.needs_lookup
         ]
+        self.needs_lookup = bool(self._lookups)
 
     def wrong_values(self, matrix: Values) -> Mask:
         """Tell which cells of `matrix` [rows, features] break the rules; infinities do, NaN does unless nullable."""

@@ -37,14 +37,16 @@ class OnnxSession:
 
     def __init__(self, schema: Schema, graph: Path | bytes, output: str) -> None:
         """Open the graph in a file, or given as bytes. Raises PackageError when it does not fit the schema."""
-        self._output = output
+        self._outputs = [output]
         self._session = _opened(graph)
+        # Without these, every run makes its own.
+        self._options = onnxruntime.RunOptions()
         _check_ports(self._session, schema, output)
 
     def run(self, rows: Tensors) -> Any:
         """Return the graph's output for the rows. Raises ModelError when it fails."""
         try:
-            (answer,) = self._session.run([self._output], rows.as_inputs())
+            (answer,) = self._session.run(self._outputs, rows.as_inputs(), self._options)
         except _RUNTIME_ERRORS as error:
             raise ModelError(f"{MODEL_FILE} cannot score the rows: {_first_line(error)}") from error
         return answer

@@ -29,6 +29,7 @@ from azureml_emulator.http.auth import RequireToken, TokenRoute, check_bearer
 from azureml_emulator.http.blob_service.service import BlobService
 from azureml_emulator.http.control_plane.arm import Arm
 from azureml_emulator.http.control_plane.azure_monitor import Monitor
+from azureml_emulator.http.control_plane.beside_workspaces import BesideWorkspaces
 from azureml_emulator.http.control_plane.event_grid import EventGrid
 from azureml_emulator.http.control_plane.registry_storage import RegistryStorage
 from azureml_emulator.http.control_plane.subscriptions import Subscriptions
@@ -262,6 +263,7 @@ class Emulator:
             *self.arm.listing_routes(),
             *Subscriptions(self.store, self.settings).routes(),
             *Templates(self.store, self.clock, self.scopes, self.settings).routes(),
+            *BesideWorkspaces(self.store, self.base_url).routes(),
             *Monitor(self.store, self.serving.fleet, self.clock).routes(),
             *BatchScoring(self.batch_endpoints, self.batch_jobs, self.tokens, self.base_url).routes(),
             *event_grid.routes(),

@@ -23,9 +23,21 @@ def test_the_sdk_creates_updates_and_deletes_a_workspace(ml_client: Any) -> None
     assert (again.name, found.display_name, found.description) == ("created", "Created", "by a template")
     assert (found.location, found.tags["team"], found.tags["more"]) == ("eastus", "risk", "1")
     assert "created" in [each.name for each in workspaces.list()]
-    # and it can be deleted
-    workspaces.begin_delete("created", delete_dependent_resources=False).result()
+    # and its tags can be replaced
+    changed = workspaces.begin_update(Workspace(name="created", tags={"only": "this"})).result()
+    assert changed.tags == {"only": "this"}
+    # and it can be deleted with what Azure has beside it
+    workspaces.begin_delete("created", delete_dependent_resources=True).result()
     assert "created" not in [each.name for each in workspaces.list()]
+
+
+def test_what_stands_beside_a_workspace_has_a_name_only(
+    http: Any, workspace: str, assert_azure_error: Callable[..., None]
+) -> None:
+    named = http.get(workspace).json()["properties"]["applicationInsights"]
+    found = http.get(named, params={"api-version": "2015-05-01"}).json()
+    assert (found["id"], found["type"], found["properties"]) == (named, "Microsoft.insights/components", {})
+    assert_azure_error(http.get(f"{named}x"), 404, "ResourceNotFound", "was not found")
 
 
 @pytest.fixture
@@ -88,3 +100,10 @@ def test_a_private_endpoint_is_refused(
 ) -> None:
     refused = deployments(WORKSPACE, name="private", privateEndpointType="AutoApproval")
     assert_azure_error(refused, 501, "NotImplemented", "privateEndpoints")
+
+
+def test_a_managed_network_is_refused(deployments: Callable[..., Any], assert_azure_error: Callable[..., None]) -> None:
+    network = {"isolationMode": "AllowOnlyApprovedOutbound"}
+    refused = deployments(WORKSPACE, name="isolated", managedNetwork=network)
+    assert_azure_error(refused, 501, "NotImplemented", "managed networks")
+    assert deployments(WORKSPACE, name="open", managedNetwork={"isolationMode": "Disabled"}).status_code == 201

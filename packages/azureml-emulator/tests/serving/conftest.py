@@ -20,6 +20,7 @@ POLL_SECONDS = 0.02
 VERSIONS = {"endpoint": "2022-02-01-preview", "asset": "2023-04-01"}
 # One script for all tests: a request's body says what run() does, environment variables say what init() does.
 SCRIPT = """\
+import itertools
 import json
 import os
 import pathlib
@@ -30,6 +31,7 @@ from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp
 from azureml_inference_server_http.api.aml_response import AMLResponse
 
 TEXT = os.environ.get("TEXT", "")
+REQUESTS = itertools.count()
 
 
 def wait_for(file):
@@ -71,6 +73,9 @@ def run(request: AMLRequest) -> AMLResponse:
     if asked.get("die"):
         os._exit(9)
     answer = {"text": TEXT, "bytes": len(body), "headers": dict(request.headers), "pid": os.getpid()}
+    answer["requests before"] = next(REQUESTS)
+    # The number of a socket is that of its connection, and of no other one.
+    answer["connection"] = os.fstat(request.environ["gunicorn.socket"].fileno()).st_ino
     return AMLResponse(answer, asked.get("status", 200), {"x-from-model": "yes"}, json_str=True)
 """
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored
+from azureml_emulator.kernel.behaviours import Action, Behaviour, Stored, merge
 from azureml_emulator.kernel.clock import Clock
 from azureml_emulator.kernel.errors import NotFound, NotModelled
 from azureml_emulator.kernel.kinds import Kind, kind_of
@@ -91,6 +91,11 @@ class Scopes(Behaviour):
         """Create the scope with its default datastores and compute, or change its tags and description."""
         existing = self.store.get(path.scope.key)
         return Stored(self._create(path.scope, body), created=existing is None)
+
+    async def patch(self, kind: Kind, resource: Resource, path: ResourcePath, body: dict[str, Any]) -> Stored:
+        """Change what is named. Tags are replaced as a whole, as Azure Resource Manager does."""
+        tags = {name: body[name] for name in ("tags",) if body.get(name) is not None}
+        return await self.put(kind, path, {**merge(resource.document, body), **tags})
 
     async def delete(self, resource: Resource) -> Stored:
         """Delete the scope with everything in it, including its storage."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from azureml_emulator.jobs.definitions.steps import FromStep, Graph, Literal
+from azureml_emulator.jobs.definitions.steps import Data, FromStep, Graph, Literal
 from azureml_emulator.jobs.graph.reader import read_pipeline
 from azureml_emulator.kernel.errors import BadRequest
 
@@ -48,6 +48,27 @@ def node(component: str, **more: Any) -> dict[str, Any]:
 
 def read(jobs: dict[str, Any], **properties: Any) -> Graph:
     return read_pipeline({"jobs": jobs, **properties}, COMPONENTS.__getitem__)
+
+
+def test_a_path_below_a_folder_of_the_pipeline_is_data() -> None:
+    inputs = {
+        "folder": {"job_input_type": "uri_folder", "uri": "azureml://datastores/d/paths/data/", "mode": "Download"},
+        "part": {"job_input_type": "literal", "value": "a.csv"},
+    }
+    use = node("use", inputs={"data": bound("${{parent.inputs.folder}}/${{parent.inputs.part}}")})
+
+    graph = read({"use": use}, inputs=inputs)
+
+    expected = Data("azureml://datastores/d/paths/data/a.csv", "uri_folder", "download")
+    assert graph.steps["use"].inputs["data"].source == expected
+
+
+def test_text_after_a_folder_that_is_no_path_is_refused() -> None:
+    inputs = {"folder": {"job_input_type": "uri_folder", "uri": "azureml://datastores/d/paths/data/"}}
+    use = node("use", inputs={"data": bound("${{parent.inputs.folder}}.csv")})
+
+    with pytest.raises(BadRequest, match="is not a literal value, which text requires"):
+        read({"use": use}, inputs=inputs)
 
 
 def test_settings_of_a_step_take_values_of_pipeline_inputs_through_all_levels() -> None:

@@ -38,6 +38,7 @@ class Handler(BaseHTTPRequestHandler):
         if asked.get("die"):
             os._exit(9)
         seen = {"path": self.path, "cwd": os.getcwd(), "arguments": sys.argv[1:], "text": open("text.txt").read()}
+        seen["connection"] = self.client_address[1]
         seen["model"] = sorted(os.listdir(os.environ["AZUREML_MODEL_DIR"])) if "AZUREML_MODEL_DIR" in os.environ else []
         if "url" in asked:
             try:
@@ -151,6 +152,8 @@ def test_a_container_answers_as_its_dockerfile_and_environment_say(containers: C
     models = seen["arguments"][0].removeprefix("--models=")
     assert seen["variables"]["HERE"] == f"{models}/x"
     assert Path(models).is_dir()
+    # A probe may have needed one more at the same time.
+    assert len({service.score({}, to="blue").json()["connection"] for _ in range(10)}) <= 2
     # Both listen on the same port, each in a network of its own, and answer in turn.
     assert service.score({}, to="green").json()["model"] == []
     assert service.score({"status": 418}).headers["ms-azureml-model-error-statuscode"] == "418"

@@ -6,6 +6,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -24,6 +25,30 @@ def test_the_response_is_the_models(serve: Any) -> None:
     assert reply.headers["x-request-id"] == "mine"
     assert reply.headers["x-ms-client-request-id"] == "theirs"
     assert reply.headers["content-type"] == "application/json"
+
+
+def test_the_connection_to_a_deployment_is_kept(serve: Any) -> None:
+    connections = {serve.score({}, to="blue").json()["connection"] for _ in range(20)}
+
+    # A probe may have needed one more at the same time.
+    assert len(connections) <= 2
+
+
+def test_each_of_many_requests_at_once_is_scored_once_and_gets_its_own_answer(serve: Any) -> None:
+    key = serve.key
+
+    def ask(number: int) -> dict[str, Any]:
+        # A busy machine may let requests wait for too long; such a one was not scored.
+        while (reply := serve.score({}, key=key, to="blue", headers={"x-number": str(number)})).status_code == 429:
+            pass
+        return reply.json()
+
+    with ThreadPoolExecutor(8) as callers:
+        answers = list(callers.map(ask, range(200)))
+
+    assert [answer["headers"]["X-Number"] for answer in answers] == [str(number) for number in range(200)]
+    places = sorted(answer["requests before"] for answer in answers)
+    assert places == list(range(places[0], places[0] + 200))
 
 
 def test_the_model_never_sees_the_key(serve: Any) -> None:

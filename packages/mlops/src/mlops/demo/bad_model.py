@@ -41,7 +41,8 @@ _SEED: Final = 23
 _AS_GOOD: Final = {"bootstrap_resamples": 401}
 _CALLERS_PER_SECOND: Final = 50.0
 _QUESTIONS: Final = 5_000
-_SCRIPT: Final = PurePosixPath(ENDPOINT_FOLDER.as_posix()) / "score.py"
+# What both servers score with.
+_SCRIPT: Final = PurePosixPath(ENDPOINT_FOLDER.as_posix()) / "scorer.py"
 # How far above the SLO, and after how many requests per worker beyond smoke and load: only traffic shows it.
 # So few that the mirror cannot collect a sample of fast answers, and no caller reaches a degraded worker.
 _SLOWER_BY: Final = 1.5
@@ -49,20 +50,20 @@ _WORKERS: Final = 2
 _MORE_REQUESTS: Final = 9
 _TIRED: Final = '''
 
-import time
-
-_freshly = run
+_fresh_answer = Scorer.answer
 _answered = 0
 
 
-@rawhttp
-def run(request: AMLRequest) -> AMLResponse:
+def _tired_answer(scorer: Scorer, body: bytes) -> Reply:
     """Answer normally at first, and slowly after {requests} requests."""
     global _answered
     _answered += 1
     if _answered > {requests}:
         time.sleep({seconds})
-    return _freshly(request)
+    return _fresh_answer(scorer, body)
+
+
+Scorer.answer = _tired_answer
 '''
 
 

@@ -45,6 +45,8 @@ _ACCEPTED_TYPES = frozenset(
 )
 _PRIVATE_ENDPOINT = "privateEndpointType"
 _NONE = "none"
+_NETWORK = "managedNetwork"
+_OPEN = "disabled"
 _KIND = "default"
 # Hubs, projects and feature stores are workspaces whose documents say so.
 _KINDS = frozenset({_KIND, "hub", "project", "featurestore"})
@@ -175,6 +177,11 @@ def read_template(properties: Any) -> RequestedWorkspace:
         raise NotModelled(f"The emulator does not model {PROVIDER}/workspaces of the kind '{kind}'.")
     if str(parameters.get(_PRIVATE_ENDPOINT) or _NONE).lower() != _NONE:
         raise NotModelled("The emulator does not model Microsoft.Network/privateEndpoints.")
+    isolation = _object(parameters.get(_NETWORK) or {}, _NETWORK).get("isolationMode")
+    if str(isolation or _OPEN).lower() != _OPEN:
+        raise NotModelled(
+            f"The emulator does not model managed networks: leave out managed_network, which asks for {isolation}."
+        )
     return _workspace(found[0], kind, parameters)
 
 

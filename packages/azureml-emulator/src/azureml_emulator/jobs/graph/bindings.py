@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from azureml_emulator.jobs.definitions.control_flow import DO_WHILE, PARALLEL_FOR
@@ -28,6 +28,9 @@ _KNOWN_KINDS = "steps of the types command, parallel, pipeline, sweep, automl, d
 # Fields of a node whose expressions name data, or stand inside the component.
 _BOUND_ELSEWHERE = frozenset({"inputs", "outputs", "componentId"})
 _EXPRESSION = re.compile(r"\$\{\{\s*parent\.(inputs|outputs|jobs)\.([^}]+?)\s*\}\}")
+_BELOW = re.compile(r"^\s*\$\{\{\s*parent\.(inputs)\.([^}]+?)\s*\}\}(/.+)$")
+# References to which a path can be added; ids of assets are not.
+_PATHS = ("azureml://", "https://")
 _STEP_OUTPUT = re.compile(r"^([\w-]+)\.outputs\.([\w-]+)$")
 
 
@@ -141,7 +144,18 @@ class Bindings:
         whole = _EXPRESSION.fullmatch(source.text.strip())
         if whole:
             return self._expression(frame, where, whole[1], whole[2])
-        return Literal(_EXPRESSION.sub(lambda match: self._inlined(frame, where, match), source.text))
+        return self._below(frame, where, source.text) or Literal(
+            _EXPRESSION.sub(lambda match: self._inlined(frame, where, match), source.text)
+        )
+
+    def _below(self, frame: Frame, where: str, text: str) -> Data | None:
+        """What is below a folder that is an input of the pipeline, as in `${{parent.inputs.folder}}/part.csv`."""
+        found = _BELOW.match(text)
+        folder = self._expression(frame, where, found[1], found[2]) if found else None
+        if found is None or not isinstance(folder, Data) or not folder.uri.startswith(_PATHS):
+            return None
+        below = _EXPRESSION.sub(lambda match: self._inlined(frame, where, match), found[3])
+        return replace(folder, uri=folder.uri.rstrip("/") + below)
 
     def _inlined(self, frame: Frame, where: str, match: re.Match[str]) -> str:
         source = self._expression(frame, where, match[1], match[2])
