@@ -16,7 +16,8 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-from file_scoring import SCORED, SET_ASIDE, SUFFIX, Outcome
+from file_scoring import IGNORED, NOT_DATA, SCORED, SET_ASIDE, SUFFIX, Outcome
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ByteType, FloatType, StringType, StructField, StructType
 
@@ -24,13 +25,15 @@ from model_package.errors import InvalidRows, UnreadableRows
 from model_package.evaluation import ONNX
 from model_package.package import find_package, read_schema, runtime_of, verify
 from model_package.rows.collected_columns import collected_name
-from model_package.rows.files import MAX_FINDINGS, PARQUET, check_columns, checked_rows
+from model_package.rows.files import PARQUET, batches, check_columns, checked_rows
 from model_package.rows.rules import RowRules
 from model_package.runtime import Scorer
 from model_package.schema import Schema
 from model_package.tasks import task_of
 
 NONE = "none"
+DELTA = "delta"
+FORMATS = ("parquet", DELTA)
 # As file_scoring writes them.
 TYPES = {"number": FloatType(), "outcome": ByteType(), "text": StringType()}
 ARROW_TYPES = {"number": pa.float32(), "outcome": pa.int8(), "text": pa.string()}
@@ -71,33 +74,88 @@ def write_files(files: Files, folder: Path) -> Path:
     return find_package(folder)
 
 
-def score_file(spark: SparkSession, files: Files, schema: Schema, file: str, name: str, target: str) -> Outcome:
-    """Score one file into a folder of predictions, or say why it cannot be scored."""
+def score_file(spark: SparkSession, files: Files, schema: Schema, source: str, name: str, target: str) -> Outcome:
+    """Score one parquet file into a folder of predictions, or say why it cannot be scored."""
+    if PurePosixPath(name).name.startswith(NOT_DATA):
+        return Outcome(name, IGNORED, reason=f"its name begins with {PurePosixPath(name).name[0]}")
     if PurePosixPath(name).suffix.lower() != PARQUET:
         return Outcome(name, SET_ASIDE, reason=f"it is not a table: its name must end with {PARQUET}")
-    table = spark.read.parquet(file)
+    try:
+        found = score_table(spark.read.parquet(source), files, schema, name)
+    except PySparkException as error:
+        if refused := refusal(spark, source, schema, name):
+            return refused
+        raise RuntimeError(f"{name} cannot be read") from error
+    if isinstance(found, Outcome):
+        return refusal(spark, source, schema, name) or found
+    answers, rows = found
+    answers.write.parquet(target)
+    return Outcome(name, SCORED, rows, output=f"{name}{SUFFIX}")
+
+
+def refusal(spark: SparkSession, file: str, schema: Schema, name: str) -> Outcome | None:
+    """Return why a file cannot be scored, as score_batch says it with the number of the row.
+
+    Spark reads the rows in no order. None if the file can be scored, or is too large to be looked at as a whole.
+    """
+    try:
+        content = spark.read.format("binaryFile").load(file).select("content").first()
+    except PySparkException:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / f"rows{PARQUET}"
+        copy.write_bytes(bytes(content.content) if content else b"")
+        try:
+            for _ in batches(copy, RowRules(schema)):
+                pass
+        except InvalidRows as error:
+            details = tuple(asdict(finding) for finding in error.findings)
+            return Outcome(name, SET_ASIDE, reason=str(error), details=details, total=error.total)
+        except UnreadableRows as error:
+            return Outcome(name, SET_ASIDE, reason=str(error))
+    return None
+
+
+def score_delta(spark: SparkSession, files: Files, schema: Schema, source: str, target: str) -> Outcome:
+    """Score a Delta table into another one, or say why it cannot be scored."""
+    name = PurePosixPath(source).name
+    found = score_table(spark.read.format("delta").load(source), files, schema, name)
+    if isinstance(found, Outcome):
+        return found
+    answers, rows = found
+    answers.write.format("delta").save(target)
+    return Outcome(name, SCORED, rows, output=PurePosixPath(target).name)
+
+
+def score_table(table: DataFrame, files: Files, schema: Schema, name: str) -> tuple[DataFrame, int] | Outcome:
+    """Return the predictions of a table and the number of its rows, or why it cannot be scored."""
     types = column_types(table)
     if not types:
         return Outcome(name, SET_ASIDE, reason="it has no rows")
-    kept = kept_columns(table, schema)
     try:
         check_columns(types, RowRules(schema))
     except UnreadableRows as error:
         return Outcome(name, SET_ASIDE, reason=str(error))
-    wanted = table.select(*dict.fromkeys([*kept, *schema.names]))
+    kept = kept_columns(table, schema)
+    wanted = table.select(*map(quoted, dict.fromkeys([*kept, *schema.names])))
     found = wanted.mapInArrow(checking(schema), "rows long, wrong long, finding string").collect()
     rows, wrong = (sum(row[column] for row in found) for column in ("rows", "wrong"))
     if wrong:
-        details = tuple(json.loads(row.finding) for row in found if row.finding)
-        reason = f"it has {wrong} values that the model must not be given; one of them: {sentence(details[0])}"
-        return Outcome(name, SET_ASIDE, reason=reason, details=details[:MAX_FINDINGS], total=wrong)
-    wanted.mapInArrow(scoring(files, schema, kept), answer_type(wanted, schema, kept)).write.parquet(target)
-    return Outcome(name, SCORED, rows, output=f"{name}{SUFFIX}")
+        shown = next(row.finding for row in found if row.finding)
+        reason = f"it has values that the model must not be given, {wrong} or more; one of them: {shown}"
+        return Outcome(name, SET_ASIDE, reason=reason, total=wrong)
+    return wanted.mapInArrow(scoring(files, schema, kept), answer_type(wanted, schema, kept)), rows
 
 
 def kept_columns(table: DataFrame, schema: Schema) -> list[str]:
     """Return the columns that tell whose predictions they are: the id, or all that the model is given."""
     return [schema.identifier] if schema.identifier in table.columns else list(schema.names)
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as Spark takes any name."""
+    escaped = name.replace("`", "``")
+    return f"`{escaped}`"
 
 
 def column_types(table: DataFrame) -> dict[str, pl.DataType]:
@@ -114,7 +172,7 @@ def _types(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def checking(schema: Schema) -> Any:
-    """Return the function that counts the rows and the wrong values of batches, with one finding per batch."""
+    """Return the function that counts the rows and the wrong values of batches, with one of them."""
 
     def check(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rules = RowRules(schema)
@@ -125,8 +183,7 @@ def checking(schema: Schema) -> Any:
             try:
                 checked_rows(pl.DataFrame(pl.from_arrow(batch)), rules)
             except InvalidRows as error:
-                first = error.findings[0]
-                wrong, finding = error.total, json.dumps({"field": first.field, "reason": first.reason})
+                wrong, finding = error.total, f"{error.findings[0].field} {error.findings[0].reason}"
             columns = [pa.array([batch.num_rows]), pa.array([wrong]), pa.array([finding], pa.string())]
             yield pa.RecordBatch.from_arrays(columns, ["rows", "wrong", "finding"])
 
@@ -165,17 +222,13 @@ def kept_name(name: str, schema: Schema) -> str:
     return collected_name(name, task) if name in task.column_kinds else name
 
 
-def sentence(finding: dict[str, str]) -> str:
-    """Return a finding in one line."""
-    return f"{finding['field']} {finding['reason']}"
-
-
 def main() -> None:
     """Score the files that the arguments name."""
     parser = argparse.ArgumentParser(description="Score parquet files with Spark.", epilog=EXAMPLE)
-    parser.add_argument("--data", required=True, help="folder with parquet files")
+    parser.add_argument("--data", required=True, help="folder with parquet files, or of one Delta table")
     parser.add_argument("--model", required=True, help="folder of the model package")
     parser.add_argument("--model-digest", default=NONE, help="the digest that the package must have (%(default)s)")
+    parser.add_argument("--table-format", choices=FORMATS, default=FORMATS[0], help="what the folder has (%(default)s)")
     parser.add_argument("--predictions", required=True, help="folder for the predictions")
     parser.add_argument("--outcomes", required=True, help="folder for the outcomes of the files")
     arguments = parser.parse_args()
@@ -188,13 +241,18 @@ def main() -> None:
         if runtime_of(package) != ONNX:
             sys.exit("the model is no ONNX graph, and runs in a process of its own: score it with score_batch")
         schema = read_schema(package)
-    # Once each: Sail lists a large file several times.
-    found = {row.path for row in listed(spark, arguments.data).select("path").collect()}
-    names = sorted(below(path, arguments.data) for path in found)
     data, predictions = arguments.data.rstrip("/"), arguments.predictions.rstrip("/")
+    if arguments.table_format == DELTA:
+        outcomes = iter([score_delta(spark, files, schema, data, f"{predictions}/{PurePosixPath(data).name}")])
+    else:
+        # Once each: Sail lists a large file several times.
+        found = {row.path for row in listed(spark, data).select("path").collect()}
+        names = sorted(below(path, data) for path in found)
+        outcomes = (
+            score_file(spark, files, schema, f"{data}/{name}", name, f"{predictions}/{name}{SUFFIX}") for name in names
+        )
     lines = []
-    for name in names:
-        outcome = score_file(spark, files, schema, f"{data}/{name}", name, f"{predictions}/{name}{SUFFIX}")
+    for outcome in outcomes:
         print(outcome.sentence(), flush=True)
         lines.append((json.dumps(asdict(outcome)),))
     spark.createDataFrame(lines, "value string").coalesce(1).write.text(arguments.outcomes)

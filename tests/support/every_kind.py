@@ -1,5 +1,6 @@
-"""A schema with columns of every kind, rows of it, and a package with a model of it."""
+"""A schema with columns of every kind, for each task, rows of it, and packages with models of it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from model_package.package import write_schema
-from model_package.schema import Decision, Feature, Schema
+from model_package.schema import BINARY_CLASSIFICATION, MULTICLASS_CLASSIFICATION, REGRESSION, Decision, Feature, Schema
 
 SCHEMA = Schema(
     identifier="",
@@ -37,10 +38,32 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-def write_package(folder: Path) -> Path:
+CLASSES = ("low", "medium", "high")
+# The schemas of the other tasks.
+MULTICLASS = replace(SCHEMA, task=MULTICLASS_CLASSIFICATION, classes=CLASSES, decision=None)
+AMOUNTS = replace(SCHEMA, task=REGRESSION, decision=None)
+# The output of each task's graph, its width, and what makes it of the score.
+_ENDS = {
+    BINARY_CLASSIFICATION: ("probability", 1, [helper.make_node("Sigmoid", ["score"], ["probability"])]),
+    REGRESSION: ("prediction", 1, [helper.make_node("Identity", ["score"], ["prediction"])]),
+    MULTICLASS_CLASSIFICATION: (
+        "probabilities",
+        len(CLASSES),
+        [
+            helper.make_node("Neg", ["score"], ["less"]),
+            helper.make_node("Mul", ["score", "scale"], ["little"]),
+            helper.make_node("Concat", ["less", "little", "score"], ["scores"], axis=1),
+            helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+        ],
+    ),
+}
+
+
+def write_package(folder: Path, schema: Schema = SCHEMA) -> Path:
     """A model that adds up all columns, what is missing as 0, and knows one text."""
     folder.mkdir(parents=True)
-    width = len(SCHEMA.matrix_columns)
+    output, outputs, end = _ENDS[schema.task]
+    width = len(schema.matrix_columns)
     constants = {
         "zero": np.array(0, np.float32),
         "weights": np.linspace(-0.3, 0.3, width, dtype=np.float32).reshape(width, 1),
@@ -62,17 +85,17 @@ def write_package(folder: Path) -> Path:
                 default_float=0.0,
             ),
             helper.make_node("Add", ["scaled", "read"], ["score"]),
-            helper.make_node("Sigmoid", ["score"], ["probability"]),
+            *end,
         ],
         "every_kind",
         [
             helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", width]),
             helper.make_tensor_value_info("text_0", TensorProto.STRING, ["rows", 1]),
         ],
-        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["rows", 1])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["rows", outputs])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=9), folder / "model.onnx")
-    write_schema(folder, SCHEMA)
+    write_schema(folder, schema)
     return folder

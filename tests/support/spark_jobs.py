@@ -13,8 +13,11 @@ import pytest
 _HANG_SECONDS = 600
 
 
-def run_pipeline(file: Path, folder: Path) -> None:
-    """Run it to its end, and download its outputs to `got` in the folder. Raises JobException when it fails."""
+def run_pipeline(file: Path, folder: Path, **inputs: object) -> None:
+    """Run it to its end, with other inputs, and download its outputs to `got` in the folder.
+
+    Raises JobException when it fails.
+    """
     with _workspace(folder / "state") as variables, pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
@@ -23,7 +26,8 @@ def run_pipeline(file: Path, folder: Path) -> None:
 
         names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE_NAME")
         client = MLClient(DefaultAzureCredential(), *(variables[name] for name in names))
-        job = client.jobs.create_or_update(load_job(file))
+        overrides = [{f"inputs.{name}": value} for name, value in inputs.items()]
+        job = client.jobs.create_or_update(load_job(file, params_override=overrides))
         client.jobs.stream(job.name)
         client.jobs.download(job.name, download_path=folder / "got", all=True)
 

@@ -15,7 +15,11 @@ def file_sha256(file: Path) -> str:
 
 def source_sha256(file: Path) -> str:
     """Return the hex sha256 of a file as git stores it: line endings of a text do not count."""
-    content = file.read_bytes()
+    return content_sha256(file.read_bytes())
+
+
+def content_sha256(content: bytes) -> str:
+    """Return the hex sha256 of a file's content as git stores it."""
     if b"\0" not in content:
         content = content.replace(b"\r\n", b"\n")
     return hashlib.sha256(content).hexdigest()

@@ -1,8 +1,8 @@
 """What a fork adds in extensions/: metrics, measures of gates and of monitoring, and tasks; loaded by file name.
 
 Each file is plain Python that imports `model_package` and libraries, not its neighbours. Steps and endpoints find the
-checked copy that ships inside their copy of model_package; the command names the project's own folder. Nothing is
-loaded before something asks, and without the folder that costs one look.
+checked copy that ships inside their copy of model_package; the command names the project's own folder, and how to load
+it (isolated_extensions). Nothing is loaded before something asks, and without the folder that costs one look.
 """
 
 from __future__ import annotations
@@ -11,21 +11,34 @@ import importlib.util
 import inspect
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar
 
-from model_package.digest import listing_digest, source_sha256
+from model_package.digest import content_sha256, listing_digest
 from model_package.errors import ExtensionError
 from model_package.tasks.task import Metric, Task
 
 FOLDER = "extensions"
 METRICS_FILE, MEASURES_FILE, TASKS_FILE = "metrics.py", "measures.py", "tasks.py"
 # Each file, and the lists that it may define.
-_LISTS = {METRICS_FILE: ("METRICS",), MEASURES_FILE: ("GATES", "MONITOR"), TASKS_FILE: ("TASKS",)}
+LISTS = {METRICS_FILE: ("METRICS",), MEASURES_FILE: ("GATES", "MONITOR"), TASKS_FILE: ("TASKS",)}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class BatchedFunction(ABC):
+    """The function of a metric that answers for many weightings at once."""
+
+    @abstractmethod
+    def measure(self, target: Any, answer: Any, weights: Any) -> Any:
+        """Return the value for every weighting: weights [weightings, rows] → [weightings]. Raises ExtensionError."""
+
+    def __call__(self, target: Any, answer: Any, weights: Any) -> float:
+        """Return the value for one weighting [rows]. Raises ExtensionError."""
+        return float(self.measure(target, answer, weights[None, :])[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,50 +83,19 @@ class Extensions:
         return tuple(each for each in self.metrics if not each.tasks or task in each.tasks)
 
 
-@dataclass
-class _State:
-    """Which folder is used, and what it held when it was last read."""
-
-    folder: Path
-    stamp: tuple[Any, ...] = ()
-    loaded: Extensions = field(default_factory=Extensions)
-
-
-# The copy that ships with a step or an endpoint, inside its copy of this package.
-_state = _State(Path(__file__).parents[1] / FOLDER)
-
-
-def use_extensions(folder: Path) -> None:
-    """Load from this folder from now on; it need not exist."""
-    if folder != _state.folder:
-        _state.folder, _state.stamp, _state.loaded = folder, (), Extensions()
-
-
-def extensions() -> Extensions:
-    """Return what the folder adds, read again after a change. Raises ExtensionError, with the file and what to do."""
-    if not _state.folder.is_dir():
-        return Extensions()
-    files = sorted(_state.folder.glob("*.py"))
-    stamp = tuple((file.name, (facts := file.stat()).st_mtime_ns, facts.st_size) for file in files)
-    if stamp != _state.stamp:
-        _state.loaded = load_extensions(_state.folder)
-        _state.stamp = stamp
-    return _state.loaded
-
-
 def load_extensions(folder: Path) -> Extensions:
-    """Read a folder. Raises ExtensionError."""
+    """Read a folder into this process. Raises ExtensionError."""
     files = sorted(folder.glob("*.py"))
-    unknown = [file.name for file in files if file.name not in _LISTS]
+    unknown = [file.name for file in files if file.name not in LISTS]
     if unknown:
-        raise ExtensionError(unknown[0], f"is never loaded; move what it adds into {', '.join(_LISTS)}")
+        raise ExtensionError(unknown[0], f"is never loaded; move what it adds into {', '.join(LISTS)}")
     lists = {name: values for file in files for name, values in _lists_of(file).items()}
     found = Extensions(
         metrics=_checked(METRICS_FILE, "METRICS", lists, Metric),
         gates=_checked(MEASURES_FILE, "GATES", lists, GateMeasure),
         monitor=_checked(MEASURES_FILE, "MONITOR", lists, MonitorMeasure),
         tasks=_checked_tasks(lists),
-        digest=listing_digest({file.name: source_sha256(file) for file in files}, ()) if files else "",
+        digest=digest_of({file.name: file.read_bytes() for file in files}),
     )
     for metric in found.metrics:
         if metric.function is None:
@@ -124,6 +106,51 @@ def load_extensions(folder: Path) -> Extensions:
     for measure in found.monitor:
         _accepts(MEASURES_FILE, measure.name, measure.function, "rows")
     return found
+
+
+@dataclass
+class _State:
+    """Which folder is used and how it is loaded, and what it held when it was last read."""
+
+    folder: Path
+    load: Callable[[Path], Extensions]
+    stamp: tuple[Any, ...] = ()
+    loaded: Extensions = field(default_factory=Extensions)
+    problem: tuple[str, str] | None = None
+
+
+# The copy that ships with a step or an endpoint, inside its copy of this package.
+SHIPPED = Path(__file__).parents[1] / FOLDER
+_state = _State(SHIPPED, load_extensions)
+
+
+def use_extensions(folder: Path, load: Callable[[Path], Extensions] = load_extensions) -> None:
+    """Load from this folder from now on; it need not exist."""
+    if folder != _state.folder or load != _state.load:
+        _state.folder, _state.load, _state.stamp = folder, load, ()
+        _state.loaded, _state.problem = Extensions(), None
+
+
+def extensions() -> Extensions:
+    """Return what the folder adds, read again after a change. Raises ExtensionError, with the file and what to do."""
+    if not _state.folder.is_dir():
+        return Extensions()
+    files = sorted(_state.folder.glob("*.py"))
+    stamp = tuple((file.name, (facts := file.stat()).st_mtime_ns, facts.st_size) for file in files)
+    if stamp != _state.stamp:
+        _state.stamp, _state.loaded, _state.problem = stamp, Extensions(), None
+        try:
+            _state.loaded = _state.load(_state.folder)
+        except ExtensionError as error:
+            _state.problem = (error.file, error.reason)
+    if _state.problem is not None:
+        raise ExtensionError(*_state.problem)
+    return _state.loaded
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """Return "sha256:<hex>" over the files of a folder, "" where there is none."""
+    return listing_digest({name: content_sha256(content) for name, content in files.items()}) if files else ""
 
 
 def refuse_collisions(file: str, what: str, names: Iterable[str], built_in: Container[str]) -> None:
@@ -137,6 +164,9 @@ def call(file: str, name: str, function: Callable[..., Any], *arguments: Any) ->
     """Return the number that a fork's function answers, NaN where it is not defined. Raises ExtensionError."""
     try:
         found = function(*arguments)
+    except ExtensionError:
+        # It says already which code failed, and how.
+        raise
     # The fork's code may raise anything.
     except Exception as error:
         raise ExtensionError(file, f"{name} raised {_said(error)}; correct the function") from error
@@ -148,7 +178,7 @@ def call(file: str, name: str, function: Callable[..., Any], *arguments: Any) ->
 
 def _lists_of(file: Path) -> dict[str, Any]:
     """Return the lists that a file defines. Raises ExtensionError if it cannot be imported, or defines none."""
-    known, module = _LISTS[file.name], _imported(file)
+    known, module = LISTS[file.name], _imported(file)
     found = {name: getattr(module, name) for name in known if hasattr(module, name)}
     if not found:
         raise ExtensionError(file.name, f"defines no {' and no '.join(known)}; list there what it adds")
@@ -221,4 +251,4 @@ def _accepts(file: str, name: str, function: Any, parameters: str) -> None:
 
 def _said(error: BaseException) -> str:
     """Return an exception in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())[:200]

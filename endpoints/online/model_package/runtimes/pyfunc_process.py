@@ -6,16 +6,11 @@ home is an empty folder, and which on Linux can neither read other files nor rea
 numbers. Needs mlflow and pandas, and the model's own libraries, in that process alone.
 """
 
-import os
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,42 +18,18 @@ import numpy.typing as npt
 from model_package.digest import folder_digest
 from model_package.errors import ModelError, PackageError
 from model_package.evaluation import PYFUNC
+from model_package.isolation.process import ConfinedProcess, ProcessFailed
 from model_package.package import PYFUNC_FOLDER
 from model_package.rows.encoding import Tensors
-from model_package.runtimes.messages import receive, send
 from model_package.schema import Schema
 
-# What Python and its libraries need to start, and how many threads they take. Everything else stays here.
-_KEPT = (
-    "PATH",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "TZ",
-    "SYSTEMROOT",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "CUDA_VISIBLE_DEVICES",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-)
 _SETTINGS = {
     # Allowed here, where it can do no harm, and only after the digest was compared.
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONNOUSERSITE": "1",
-    "PYTHONSAFEPATH": "1",
-    # The last words of a process that dies are in its log.
-    "PYTHONUNBUFFERED": "1",
 }
-_HOMES = ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR")
 _OPEN_SECONDS = 300
 _SCORE_SECONDS = 600
-_END_SECONDS = 5
-_LOG_FILE = "model.log"
-_LOG_CHARACTERS = 300
 
 Doubles = npt.NDArray[np.float64]
 
@@ -108,7 +79,6 @@ class PyfuncProcess:
                 f"{self._digest or 'none'}: nothing was loaded; train and register the model again"
             )
         process = _Process(self._folder)
-        weakref.finalize(self, process.end)
         try:
             reply = process.ask({"schema": self._schema.as_document()}, b"", _OPEN_SECONDS)
         except ModelError as error:
@@ -135,70 +105,32 @@ class _Process:
     """One run of runtimes/pyfunc_main.py."""
 
     def __init__(self, folder: Path) -> None:
-        self._home = tempfile.TemporaryDirectory(prefix="pyfunc-")
-        self._log = Path(self._home.name, _LOG_FILE)
+        self._process = ConfinedProcess(
+            "model_package.runtimes.pyfunc_main", lambda home: [str(folder), str(home)], _SETTINGS
+        )
         self._seconds = 0.0
-        self._words = b""
-        with self._log.open("wb") as log:
-            self._program = subprocess.Popen(
-                [sys.executable, "-m", "model_package.runtimes.pyfunc_main", str(folder), self._home.name],
-                cwd=self._home.name,
-                env=_environment(self._home.name),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
 
     @property
     def ended(self) -> bool:
         """Whether it can answer nothing any more."""
-        return self._program.poll() is not None
+        return self._process.ended
 
     def ask(self, document: dict[str, Any], array: bytes, seconds: float) -> _Reply:
         """Return its answer. Raises ModelError when it ends, hangs, or answers something else."""
-        timer = threading.Timer(seconds, self._program.kill)
-        timer.daemon = True
-        timer.start()
         try:
-            send(cast(BinaryIO, self._program.stdin), document, array)
-            return self._reply(*receive(cast(BinaryIO, self._program.stdout)))
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            late = not timer.is_alive()
+            return self._reply(*self._process.ask(document, array, seconds))
+        except ProcessFailed as error:
+            raise ModelError(str(error)) from error
+        except (ValueError, KeyError, TypeError) as error:
             self.end()
-            reason = f"it took longer than {seconds:.0f} s" if late else f"its process ended{self._last_words()}"
-            raise ModelError(reason) from error
-        finally:
-            timer.cancel()
+            raise ModelError("it answered something that is no message") from error
+
+    def end(self) -> None:
+        """End it."""
+        self._process.end()
 
     def _reply(self, document: dict[str, Any], array: bytes) -> _Reply:
         used, self._seconds = document["seconds"] - self._seconds, document["seconds"]
         if "error" in document:
             return _Reply(used, np.empty(0), str(document["error"]))
         return _Reply(used, np.frombuffer(array, np.float64).reshape(document.get("shape", (-1,))), "")
-
-    def end(self) -> None:
-        """Close its input, which ends it, and remove its folder."""
-        for pipe in (self._program.stdin, self._program.stdout):
-            try:
-                cast(BinaryIO, pipe).close()
-            except OSError:
-                # What was left to write to a process that is gone.
-                continue
-        try:
-            self._program.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._program.kill()
-            self._program.wait()
-        if self._log.exists():
-            self._words = self._log.read_bytes()[-_LOG_CHARACTERS:]
-        self._home.cleanup()
-
-    def _last_words(self) -> str:
-        lines = self._words.decode(errors="replace").strip().splitlines()
-        return f": {lines[-1]}" if lines else ""
-
-
-def _environment(home: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    sources = str(Path(__file__).parents[2])
-    return {**kept, **_SETTINGS, **dict.fromkeys(_HOMES, home), "PYTHONPATH": sources}

@@ -19,6 +19,7 @@ from azure.ai.ml._schema.component.command_component import CommandComponentSche
 from azure.ai.ml._schema.component.input_output import InputPortSchema, OutputPortSchema, ParameterSchema
 from azure.ai.ml._schema.component.parallel_component import ParallelComponentSchema
 from azure.ai.ml._schema.component.parallel_task import ComponentParallelTaskSchema
+from azure.ai.ml._schema.component.spark_component import SparkComponentSchema
 from azure.ai.ml._schema.job.input_output_entry import (
     DataInputSchema,
     InputLiteralValueSchema,
@@ -26,7 +27,7 @@ from azure.ai.ml._schema.job.input_output_entry import (
     ModelInputSchema,
     OutputSchema,
 )
-from azure.ai.ml._schema.pipeline.component_job import CommandSchema, ParallelSchema, SweepSchema
+from azure.ai.ml._schema.pipeline.component_job import CommandSchema, ParallelSchema, SparkSchema, SweepSchema
 from azure.ai.ml._schema.pipeline.pipeline_component import PipelineComponentSchema, PipelineSchema
 from azure.ai.ml._schema.pipeline.pipeline_job import PipelineJobSchema
 from azure.ai.ml._schema.pipeline.settings import PipelineJobSettingsSchema
@@ -53,6 +54,8 @@ OF_PORTS = {name for name in vars(fields) if name.startswith(("DECLARED_", "GIVE
         pytest.param(fields.PARALLEL_COMPONENT, [ParallelComponentSchema], id="parallel component"),
         pytest.param(fields.PARALLEL_STEP, [ParallelSchema], id="parallel step"),
         pytest.param(fields.PARALLEL_TASK, [ComponentParallelTaskSchema], id="parallel task"),
+        pytest.param(fields.SPARK_COMPONENT, [SparkComponentSchema], id="spark component"),
+        pytest.param(fields.SPARK_STEP, [SparkSchema], id="spark step"),
         pytest.param(fields.BATCH_ENDPOINT, [BatchEndpointSchema], id="batch endpoint"),
         pytest.param(fields.BATCH_DEPLOYMENT, [PipelineComponentBatchDeploymentSchema], id="batch deployment"),
         pytest.param(fields.DECLARED_DATA, [InputPortSchema], id="declared data"),

@@ -1,4 +1,4 @@
-"""Files of extensions/ that cannot be used: one problem of the check, one sentence of a command, never a verdict."""
+"""Files of extensions/ that cannot be used: one problem of the check, one sentence of a command."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mlops.checks import check_project
 from mlops.core.layout import EXTENSION_FOLDER
+from mlops.settings import gates
 from model_package.errors import ExtensionError
 from model_package.tasks import use_extensions
 
@@ -74,31 +74,31 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("name", "text", "says"), [(name, *each) for name, cases in BROKEN.items() for each in cases])
-def test_what_is_wrong_in_a_file_is_one_problem_of_check(folder: Path, name: str, text: str, says: str) -> None:
+def test_what_is_wrong_in_a_file_is_said(folder: Path, name: str, text: str, says: str) -> None:
     (folder / EXTENSION_FOLDER / name).write_text(text)
+    use_extensions(folder / EXTENSION_FOLDER)
 
-    (found,) = check_project(folder)
+    with pytest.raises(ExtensionError, match=re.escape(says)) as error:
+        gates.catalogue()
 
-    assert found.file == f"extensions/{name}"
-    assert says in found.message
+    assert error.value.file == name
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("text", "says"),
     [
-        pytest.param("1 / 0", "cost raised ZeroDivisionError: division by zero; correct the function", id="raises"),
-        pytest.param("None", "cost returned None, which is not a number; return a float", id="no number"),
+        BROKEN["tasks.py"][0],
+        ("import os\nos._exit(0)", "extensions/ ended at loading: its process ended with exit code 0; correct it"),
     ],
+    ids=["wrong", "exits"],
 )
-def test_code_that_fails_ends_the_gates_without_a_verdict(
-    folder: Path, world: Any, gates_text: str, body: str, says: str
-) -> None:
-    file = folder / EXTENSION_FOLDER / "metrics.py"
-    file.write_text(METRIC.format('"cost"', "lower", "t, a, w").replace("0.0", body))
-    use_extensions(folder / EXTENSION_FOLDER)
+def test_it_is_one_problem_of_check(folder: Path, text: str, says: str) -> None:
+    (folder / EXTENSION_FOLDER / "tasks.py").write_text(text)
 
-    with pytest.raises(ExtensionError, match=re.escape(f"extensions/metrics.py: {says}")):
-        world.run(world.proposal(), gates_text)
+    (found,) = check_project(folder)
+
+    assert found.file == "extensions/tasks.py"
+    assert says in found.message
 
 
 def test_commands_end_with_a_sentence_and_the_exit_code_of_wrong_settings(folder: Path) -> None:

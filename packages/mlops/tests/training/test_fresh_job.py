@@ -1,4 +1,4 @@
-"""A training without reuse: what the workspace is asked."""
+"""A training without reuse, and one with Spark: what the workspace is asked."""
 
 from __future__ import annotations
 
@@ -19,12 +19,24 @@ def project() -> Project:
     return load_project(ROOT)
 
 
-def test_the_job_asks_for_it_only_when_told(project: Project) -> None:
-    order = Order("job-1", DataVersion("credit-default", "1", "0" * 64), is_new_data=False, git_commit="f" * 40)
+ORDER = Order("job-1", DataVersion("credit-default", "1", "0" * 64), is_new_data=False, git_commit="f" * 40)
 
+
+def test_the_job_asks_for_it_only_when_told(project: Project) -> None:
     jobs = [
-        training_job(project, project.settings.stage("dev"), each, {}) for each in (order, replace(order, fresh=True))
+        training_job(project, project.settings.stage("dev"), each, {}) for each in (ORDER, replace(ORDER, fresh=True))
     ]
 
     assert [bool(job.settings and job.settings.force_rerun) for job in jobs] == [False, True]
     assert {job.name for job in jobs} == {"job-1"}
+
+
+def test_the_mode_of_the_data_is_that_of_the_pipelines_file(project: Project) -> None:
+    modes = {
+        pipeline: training_job(project, project.settings.stage("dev"), replace(ORDER, pipeline=pipeline), {})
+        .inputs["data"]
+        .mode
+        for pipeline in ("", "spark")
+    }
+
+    assert modes == {"": None, "spark": "direct"}

@@ -9,6 +9,7 @@ import pytest
 from monitoring_harness import SETTINGS, collected, draw, make_reference
 
 from model_package.errors import ExtensionError
+from model_package.isolated_extensions import use_isolated_extensions
 from model_package.monitoring.measuring import measure
 from model_package.tasks import use_extensions
 
@@ -41,3 +42,13 @@ def test_code_that_fails_ends_the_step_with_a_sentence(folder: Path) -> None:
 
     with pytest.raises(ExtensionError, match=r"extensions/measures\.py: low_income raised ColumnNotFoundError"):
         measure(collected(draw(2_000, 4)), make_reference(), None, SETTINGS)
+
+
+def test_in_a_process_of_its_own_it_measures_the_same(folder: Path) -> None:
+    (folder / "measures.py").write_text(TEXT.format('(rows["income"] < 0).mean()'))
+    rows = draw(2_000, 4)
+    use_isolated_extensions(folder)
+
+    found = measure(collected(rows), make_reference(), None, SETTINGS).measures["low_income"]
+
+    assert found.value == pytest.approx((rows.features[:, 0] < 0).mean())

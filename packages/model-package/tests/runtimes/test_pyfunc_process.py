@@ -112,7 +112,7 @@ def test_a_model_that_fails_says_why_and_answers_the_next_rows(scorer: Scorer, m
         hurried.setattr(pyfunc_process, "_SCORE_SECONDS", 0.5)
         with pytest.raises(ModelError, match="took longer than"):
             scorer.score(of_age(96))
-    for age, says in ((99, "KeyError: 'too old'"), (100, "its process ended: a model may print")):
+    for age, says in ((99, "KeyError: 'too old'"), (100, "its process ended with exit code 1: a model may print")):
         with pytest.raises(ModelError, match=f"cannot score the rows: {says}"):
             scorer.score(of_age(age))
     assert scorer.score(young(2)) == pytest.approx(expected(young(2)), abs=1e-6)
@@ -149,7 +149,7 @@ def test_its_process_has_no_credentials(tmp_path: Path, monkeypatch: pytest.Monk
 
     assert "a-secret" not in found["environment"]
     assert str(home) not in found["home"]
-    assert "['model.log']" in found["home"]
+    assert "['output.log']" in found["home"]
     # Landlock is Linux's.
     if sys.platform == "linux":
         reached = {name: found[name] for name in ("callers_environment", "file", "listing", "own_files", "network")}
@@ -208,7 +208,10 @@ def test_two_models_in_a_package_are_refused(tmp_path: Path):
     ("source", "says"),
     [
         ("import a_library_that_is_not_here", "a_library_that_is_not_here.*environments/"),
-        ("import os\ndef _load_pyfunc(path):\n    print('out of memory')\n    os._exit(9)", "ended: out of memory"),
+        (
+            "import os\ndef _load_pyfunc(path):\n    print('out of memory')\n    os._exit(9)",
+            "ended with exit code 9: out of memory",
+        ),
     ],
     ids=["library", "process"],
 )

@@ -11,8 +11,7 @@ from mlops.checks.pipelines.component import check_environment_reference, check_
 from mlops.checks.pipelines.pipeline import check_data_path
 from mlops.checks.pipelines.steps import check_resources
 from mlops.checks.yaml import fields
-from mlops.checks.yaml.document import Document, Node, Problem
-from mlops.checks.yaml.overlay import keys_without_effect, overlaid
+from mlops.checks.yaml.document import Document, Node, Problem, keys_without_effect, overlaid
 from mlops.checks.yaml.references import NAME, is_registered, is_remote, local_path
 from mlops.core.layout import GRANIAN_SUFFIX, KUBERNETES_SUFFIX
 

@@ -6,8 +6,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from mlops.checks import assets, copies, fingerprints, pins
-from mlops.checks.pipelines.component import PIPELINE, check_component
+from mlops.checks.pipelines.component import PIPELINE, SPARK, check_component
 from mlops.checks.pipelines.pipeline import check_pipeline
+from mlops.checks.pipelines.spark import check_spark
 from mlops.checks.project import Project, versioned
 from mlops.checks.protection import check_owners
 from mlops.checks.stages import check_apart, check_releases, check_sample_request, check_stages, fix_stages
@@ -17,8 +18,9 @@ from mlops.core.layout import EXTENSION_FOLDER, PIPELINE_FILE, PROJECT_FILE
 from mlops.core.results import Block, Line, Result, SourceLocation
 from mlops.settings import gates, monitoring
 from mlops.settings.project import Level, load_project
+from mlops.settings.rules import ExtensionLimits
 from model_package.errors import ExtensionError
-from model_package.tasks import known_tasks, use_extensions
+from model_package.tasks import known_tasks
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,8 @@ def _content_problems(project: Project) -> Iterator[Problem]:
         yield from check_pipeline(pipeline, is_job=True)
     for component in project.components:
         yield from check_component(component)
+        if component.kind == SPARK:
+            yield from check_spark(component)
         if component.kind == PIPELINE:
             yield from check_pipeline(project.graph_of(component), is_job=False)
     for document in project.environments:
@@ -185,7 +189,7 @@ def _extension_problems(root: Path) -> Iterator[Problem]:
     """Yield why extensions/ cannot be loaded, or adds a name that is built in."""
     if not (root / EXTENSION_FOLDER).is_dir():
         return
-    use_extensions(root / EXTENSION_FOLDER)
+    ExtensionLimits().use(root / EXTENSION_FOLDER)
     try:
         for task in known_tasks().values():
             gates.catalogue_of(task)

@@ -27,7 +27,7 @@ VERSION: Final = model_package.__version__
 _ADVICE: Final = "run: mlops check --fix"
 _IMPORT: Final = re.compile(rf"^\s*(?:from|import) {NAME}\b", re.MULTILINE)
 # Used only by steps: not part of an endpoint's copy, nor of its revision.
-_ONLY_STEPS: Final = ("collected", "monitoring", "reports", "steps", "schema_file.py")
+_ONLY_STEPS: Final = ("collected", "isolated_extensions", "monitoring", "reports", "steps", "schema_file.py")
 
 
 @dataclass(frozen=True, slots=True)

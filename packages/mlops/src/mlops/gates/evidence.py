@@ -6,7 +6,7 @@ What cannot be measured is recorded with its reason and does not stop the rest: 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ from mlops.gates.performance import (
     measured_names,
     model_input,
 )
-from mlops.settings.gates import GOLDEN_DECISION_CHANGES, GatesFile
+from mlops.settings.gates import EXTENSION_FAILURES, GOLDEN_DECISION_CHANGES, GatesFile
 from mlops.settings.releases import Release
 from mlops.settings.stages import StageName
 from model_package.baseline import Baseline
@@ -102,7 +102,7 @@ class Evidence:
     """Everything measured about a proposal, by measure.
 
     `performance`, `drift` and `provenance` hold what only a report needs; None where it could not be measured.
-    `runtime` is what runs the challenger's model.
+    `runtime` is what runs the challenger's model, `extensions` the digest of the extensions/ that measured ("": none).
     """
 
     proposal: Proposal
@@ -112,6 +112,7 @@ class Evidence:
     drift: Drift | None
     provenance: Provenance | None
     runtime: str = ONNX
+    extensions: str = ""
 
     @property
     def has_champion(self) -> bool:
@@ -129,16 +130,16 @@ class _Collection:
     performance: Performance | None = None
     drift: Drift | None = None
     provenance: Provenance | None = None
+    failures: list[str] = field(default_factory=list)
 
     def attempt(self, names: tuple[str, ...], measure: Callable[[], Measures]) -> None:
         """Take measures; where that fails, record the reason under each of their names."""
         try:
             self.measures |= measure()
-        except ExtensionError:
-            # Not the challenger's fault: no verdict.
-            raise
         except ModelPackageError as error:
             self.measures |= dict.fromkeys(names, Measure.failed(error))
+            if isinstance(error, ExtensionError):
+                self.failures.append(str(error))
 
 
 def collect_evidence(proposal: Proposal, gates: GatesFile) -> Evidence:
@@ -161,16 +162,10 @@ def collect_evidence(proposal: Proposal, gates: GatesFile) -> Evidence:
         )
         found.attempt(_DRIFT, partial(_recent, found, challenger))
         for own in extensions().gates:
-            found.attempt(
-                (own.name,),
-                partial(
-                    _own,
-                    own,
-                    rows=proposal.held_out,
-                    packages=(challenger, champion),
-                    champion_problem=champion_problem,
-                ),
-            )
+            found.attempt((own.name,), partial(_own, own, proposal.held_out, (challenger, champion), champion_problem))
+    if extensions().digest:
+        failures = tuple(dict.fromkeys(found.failures))
+        found.measures[EXTENSION_FAILURES] = Measure(float(len(failures)), details=failures)
     return Evidence(
         proposal=proposal,
         measures=found.measures,
@@ -179,6 +174,7 @@ def collect_evidence(proposal: Proposal, gates: GatesFile) -> Evidence:
         drift=found.drift,
         provenance=found.provenance,
         runtime=challenger.scorer.runtime if challenger else ONNX,
+        extensions=extensions().digest,
     )
 
 
@@ -237,7 +233,9 @@ def _golden(challenger: Package, names: tuple[str, ...]) -> Measures:
 def _performance(found: _Collection, challenger: Package, champion: Package | None, champion_problem: str) -> Measures:
     rows = found.proposal.held_out
     found.performance = measure_performance(rows, found.gates, challenger, champion, champion_problem)
-    return found.performance.measures
+    failures = found.performance.failures
+    found.failures += map(str, failures.values())
+    return found.performance.measures | {name: Measure.failed(error) for name, error in failures.items()}
 
 
 def _own(

@@ -22,7 +22,7 @@ import polars as pl
 
 from mlops.gates.package_checks import recorded_difference
 from mlops.settings.gates import GatesFile, MinSliceSize
-from model_package.errors import MeasurementError, ModelPackageError, NoData
+from model_package.errors import ExtensionError, MeasurementError, ModelPackageError, NoData
 from model_package.evaluation import PYFUNC, Estimate
 from model_package.measures import Interval, Measure, slice_metric
 from model_package.package import runtime_of, verify
@@ -30,9 +30,10 @@ from model_package.rows.encoding import Tensors
 from model_package.rows.tables import column, read_column, tensors
 from model_package.runtime import Scorer
 from model_package.schema import Schema, Slice
-from model_package.statistics.bootstrap import Bootstrap, Comparison, compare
+from model_package.statistics.bootstrap import Bootstrap, Comparison
 from model_package.statistics.weighted_sums import Scored
 from model_package.tasks import SliceMetric, Task
+from model_package.tasks.added_metrics import compare_with_failures
 from model_package.tasks.task import outcome_name
 
 HELD_OUT: Final = "held-out rows"
@@ -138,13 +139,14 @@ class Impact:
 
 @dataclass(frozen=True)
 class Performance:
-    """What scoring showed; `champion` is None when there is none or it cannot be scored."""
+    """What scoring showed; `champion` is None if it cannot be scored, `failures` are those of extensions/ by metric."""
 
     measures: Measures
     subgroups: tuple[SubgroupResult, ...]
     challenger: Answers
     champion: Answers | None
     impact: Impact
+    failures: Mapping[str, ExtensionError]
 
 
 def measured_names(gates: GatesFile, task: Task) -> tuple[str, ...]:
@@ -171,12 +173,12 @@ def measure_performance(
     masks, subgroups, measures = _by_slice(rows, gates, own, other)
     against = None if other is None else _prepared(other, gates, masks)
     drawn = Bootstrap(gates.bootstrap.rounds, gates.bootstrap.seed, gates.bootstrap.confidence)
-    compared = compare(_prepared(own, gates, masks), against, drawn)
+    compared, failures = compare_with_failures(_prepared(own, gates, masks), against, drawn)
     names = (*task.gated(), *(slice_metric(metric.name, name) for name in masks for metric in task.slice_metrics))
     measures |= {name: _measure(compared[name], champion_problem) for name in names}
     measures[RECORDED] = _recorded(own, compared)
     measures |= _latency(own, other, gates.latency_calls, champion_problem)
-    return Performance(measures, tuple(subgroups), own, other, _impact(own, other))
+    return Performance(measures, tuple(subgroups), own, other, _impact(own, other), failures)
 
 
 def model_input(rows: pl.DataFrame, schema: Schema, name: str) -> Tensors:
@@ -328,9 +330,8 @@ def _latency(own: Answers, other: Answers | None, calls: int, champion_problem: 
     times = _latencies([each for each in (own, other) if each is not None], calls)
     measures: Measures = {}
     for name, percentile in LATENCIES.items():
-        values = [float(np.percentile(each, percentile)) for each in times]
-        champion = values[1] if len(values) > 1 else None
-        measures[name] = Measure(values[0], reference=champion, reference_problem=champion_problem)
+        value, *champion = [float(np.percentile(each, percentile)) for each in times]
+        measures[name] = Measure(value, reference=next(iter(champion), None), reference_problem=champion_problem)
     return measures
 
 

@@ -17,6 +17,7 @@ from mlops.core.markdown import clean
 from mlops.gates.performance import Answers, Performance
 from mlops.gates.report import GateReport
 from mlops.settings.gates import catalogue
+from model_package.errors import ExtensionError
 from model_package.tasks.task import Chart
 
 _SIZE: Final = 320
@@ -59,10 +60,14 @@ def _models(performance: Performance) -> list[tuple[str, str, Answers]]:
 
 
 def _of_answers(performance: Performance, chart: Chart) -> str:
-    """A task's chart with a line per model; "" where a model's rows do not define one."""
+    """A task's chart with a line per model; "" where a model's rows or its task do not give one."""
     lines = []
     for name, style, answers in _models(performance):
-        x, y = answers.task.draw(chart, answers.target, answers.answer)
+        try:
+            x, y = answers.task.draw(chart, answers.target, answers.answer)
+        except ExtensionError:
+            # The verdict says already what failed, or needs no picture.
+            return ""
         if not len(x):
             return ""
         picked = np.unique(np.linspace(0, len(x) - 1, _CURVE_POINTS).astype(int))

@@ -113,6 +113,8 @@ def _joined(
 def _head(report: GateReport) -> list[str]:
     mark = _MARKS["pass" if report.promotes else "fail"]
     lines = [f"## {mark} {escape(report.headline)}", "", escape(report.comparison)]
+    if report.extensions:
+        lines += ["", escape(report.extensions)]
     if report.rules:
         lines += ["", f"{_MARKS['error']} {escape(report.rules)}", ""]
         lines += [f"- {escape(each)}" for each in report.proposal.rule_changes]

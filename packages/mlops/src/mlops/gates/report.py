@@ -16,7 +16,6 @@ from mlops.settings.verdict import NOT_BLOCKING, NOT_MEASURED, Comparison, Outco
 from mlops.settings.verdict import check as check_rule
 from model_package.errors import MeasurementError
 from model_package.measures import Interval, Measure
-from model_package.tasks import extensions
 
 _NO_ENDPOINT: Final = NO_ONLINE_ENDPOINT.partition(": ")[2]
 _COMMIT_CHARACTERS: Final = 12
@@ -143,6 +142,15 @@ class GateReport:
         )
 
     @property
+    def extensions(self) -> str:
+        """Which code of extensions/ measured, and from where; "" for none."""
+        digest, commit = self.evidence.extensions, self.proposal.rules
+        if not digest:
+            return ""
+        where = f"as it was at {commit[:_COMMIT_CHARACTERS]}" if commit else "of the working folder"
+        return f"Code of extensions/ measured too, {where}, in a process of its own: {digest}."
+
+    @property
     def rows(self) -> tuple[Row, ...]:
         """Every gate that measured something, those that block first; otherwise in the order of the rules."""
         ordered = sorted(self.verdict.measured, key=lambda outcome: outcome.passed)
@@ -185,7 +193,7 @@ class GateReport:
             "held_out_rows": self.proposal.held_out.height,
             "recent_inputs": _recent(self.proposal),
             "confidence": self.evidence.confidence,
-            "extensions": extensions().digest or None,
+            "extensions": self.evidence.extensions or None,
             "rules": {"commit": self.proposal.rules, "changed": list(self.proposal.rule_changes)},
             "changes": _impact(performance),
             "nearest": [each.rule.measure for each in self.verdict.nearest],
@@ -237,7 +245,8 @@ def _share(count: int, rows: int) -> str:
 def run_gates(proposal: Proposal, gates: GatesFile) -> GateReport:
     """Collect all evidence of a proposal and judge it by the rules of its stage."""
     evidence = collect_evidence(proposal, gates)
-    return GateReport(evidence, judge(gates.rules_at(proposal.stage, evidence.runtime), evidence))
+    rules = gates.rules_at(proposal.stage, evidence.runtime, extended=bool(evidence.extensions))
+    return GateReport(evidence, judge(rules, evidence))
 
 
 def _release(candidate: Candidate | None) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ from mlops.endpoint.view import View
 from mlops.gates.evidence import Candidate, Proposal, read_held_out
 from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport, run_gates
+from mlops.models.facts import facts_of, subject_of_release
 from mlops.models.registered import ModelVersion
 from mlops.promotion.challenger import Challenger, read_champion, released_challenger
 from mlops.promotion.stage_state import StageState, change_base, read_stage
@@ -44,6 +45,7 @@ from mlops.settings.stages import StageName
 from mlops.stages.release_history import BaseRules, read_judged_manifest, rules_at
 from mlops.training.submission import held_out_file
 from model_package.collected.window import Window
+from model_package.errors import ExtensionError
 from model_package.package import package_digest
 from model_package.reports.pages import Fact, keep_page
 from model_package.tasks import Task, task_of
@@ -103,9 +105,9 @@ def judge(clients: WorkspaceClients, state: StageState, challenger: Challenger, 
     schema = read_project_schema(project.root)
     gates = read_gates(project.path(GATES_FILE), project.order, schema)
     model = challenger.candidate.release.model
-    say(f"gates of {state.stage}: fetching what {model.name} {model.version} is measured with …")
+    say(f"gates of {state.stage}: downloading the package and the test set of {model.name} {model.version} …")
     proposal = gather(clients, state, challenger, gates, task_of(schema))
-    say(f"gates of {state.stage}: measuring on {len(proposal.held_out):,} held-out rows …")
+    say(f"gates of {state.stage}: evaluating on {len(proposal.held_out):,} held-out rows …")
     return run_gates(replace(proposal, rules=rules.commit, rule_changes=rules.changes), gates)
 
 
@@ -152,8 +154,8 @@ def recent_inputs(client: MLClient, endpoint: str, view: View, task: Task, days:
     window = Window.last(timedelta(days=days), datetime.now(UTC))
     try:
         found = read_collected(client, endpoint, deployments, task, window, MAX_RECENT_ROWS)
-    except (AzureError, MlException, MlopsError) as error:
-        explained = explain(error) if not isinstance(error, MlopsError) else error
+    except (AzureError, MlException, MlopsError, ExtensionError) as error:
+        explained = error if isinstance(error, MlopsError) else explain(error)
         reason = explained.message if explained else str(error)
         return RecentInputs(problem=f"the collected inputs of {endpoint} cannot be read: {reason}")
     return RecentInputs(None if found.table.is_empty() else found.inputs, found.notes)
@@ -189,8 +191,9 @@ def obstacles(report: GateReport) -> tuple[str, ...]:
 
 
 def evidence_of(report: GateReport) -> dict[str, str]:
-    """The judged value of every measure."""
-    return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes}
+    """The judged value of every measure, and the digest of the code of extensions/ that measured."""
+    judged_by = {"extensions": report.evidence.extensions} if report.evidence.extensions else {}
+    return {outcome.rule.measure: f"{outcome.observed}" for outcome in report.verdict.outcomes} | judged_by
 
 
 def _with_provenance_warnings(
@@ -267,6 +270,7 @@ def verdict_lines(report: GateReport) -> list[Block]:
     return [
         Line(clean(report.headline), "good" if report.promotes else "bad"),
         Line(clean(report.comparison)),
+        *([Line(clean(report.extensions))] if report.extensions else []),
         *([Line(clean(report.rules), "bad")] if report.rules else []),
         *(Line(f"  {clean(each)}") for each in report.proposal.rule_changes),
         *(
@@ -284,22 +288,14 @@ def _lines(title: str, sentences: Sequence[str]) -> list[Block]:
     return [Line(title), *(Line(f"  {clean(each)}") for each in sentences)] if sentences else []
 
 
-def _facts(report: GateReport) -> list[Fact]:
-    """What the report is about, with the reports of both models' training."""
-    release, champion = report.proposal.challenger.release, report.proposal.champion
-    model, source = release.model, release.source
-    facts = [
-        Fact("model", f"{model.name} {model.version}"),
-        Fact("stage", report.proposal.stage),
-        Fact("job", source.job),
-        Fact("commit", source.git_commit),
-        Fact("data", f"{source.data.name} {source.data.version}"),
-        Fact("judged", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-        Fact("challenger", "report of its training", f"{model.name}-{model.version}.html"),
-    ]
+def _facts(project: Project, report: GateReport) -> list[Fact]:
+    """What the report is about, with the reports of both models' training, and of the rollout that may follow."""
+    subject, champion = subject_of_release(report.proposal.challenger.release), report.proposal.champion
+    stage = report.proposal.stage
+    facts = facts_of(project, subject, "judged", Fact("stage", stage))
+    facts.append(Fact("rollout", "report", f"rollout-{stage}-{subject.page}"))
     if champion:
-        before = champion.release.model
-        facts.append(Fact("champion", "report of its training", f"{before.name}-{before.version}.html"))
+        facts.append(Fact("champion", "report of its training", subject_of_release(champion.release).page))
     return facts
 
 
@@ -312,5 +308,5 @@ def write_reports(project: Project, report: GateReport, markdown: Path | None, h
     html = html or folder / f"{name}.html"
     markdown.parent.mkdir(parents=True, exist_ok=True)
     markdown.write_text(markdown_report(report, STEP_SUMMARY_LIMIT), encoding="utf-8")
-    keep_page(html, html_report(report), _facts(report), listed=html.parent == folder)
+    keep_page(html, html_report(report), _facts(project, report), listed=html.parent == folder)
     return GateResult(report, manifest_file(project.root, report.proposal.stage), markdown, html)

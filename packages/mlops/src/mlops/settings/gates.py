@@ -14,6 +14,7 @@ from mlops.core.documents import Part, YamlFile, parse_yaml, read_checked
 from mlops.settings.project import named_slice, slices_context
 from mlops.settings.releases import RELEASE_FOLDER
 from mlops.settings.rules import (
+    Bounds,
     Catalogue,
     MeasureKind,
     Rule,
@@ -31,6 +32,7 @@ from model_package.measures import SLICE_SEPARATOR
 from model_package.schema import Schema, Slice
 from model_package.tasks import Task, extensions, known_tasks, task_class
 
+EXTENSION_FAILURES: Final = "extension_failures"
 _OF_EVERY_TASK: Final = {
     "recorded_difference": MeasureKind("Recorded metrics against the model", "lower"),
     "golden_difference": MeasureKind("Golden answers, largest difference", "lower"),
@@ -43,6 +45,7 @@ _OF_EVERY_TASK: Final = {
     "provenance_gaps": MeasureKind("Missing provenance", "lower"),
     "digest_differences": MeasureKind("Digest mismatches", "lower"),
 }
+_OF_EXTENSIONS: Final = {EXTENSION_FAILURES: MeasureKind("Failures of extensions/", "lower")}
 # What only a stage that answers single requests has.
 OF_REQUESTS: Final = (
     "largest_feature_drift",
@@ -59,7 +62,8 @@ def catalogue_of(task: type[Task]) -> Catalogue:
     slices = {each.name: slice_kind(each) for each in task.slice_metrics}
     changes = {GOLDEN_DECISION_CHANGES: MeasureKind("Golden-test decisions changed", "lower")}
     kinds = {**metrics, **slices, **(changes if task.decides() else {}), **_OF_EVERY_TASK}
-    return with_own_measures(kinds, extensions().gates, compared=True)
+    added = extensions()
+    return with_own_measures(kinds | (_OF_EXTENSIONS if added.digest else {}), added.gates, compared=True)
 
 
 def catalogue() -> Catalogue:
@@ -106,9 +110,15 @@ class GatesFile(YamlFile):
     slices: Annotated[tuple[Annotated[Slice, PlainValidator(_slice)], ...], Field(strict=False)]
     rules: Annotated[tuple[RuleEntry, ...], Field(min_length=1, strict=False)]
 
-    def rules_at(self, stage: StageName, runtime: str = ONNX) -> tuple[Rule, ...]:
-        """The rules of a stage for a model that `runtime` runs, in file order."""
-        return rules_at(self.rules, stage, runtime)
+    def rules_at(self, stage: StageName, runtime: str = ONNX, *, extended: bool = False) -> tuple[Rule, ...]:
+        """The rules of a stage for a model that `runtime` runs, in file order.
+
+        Where code of extensions/ measures there is one more: none of it may fail, whether or not a rule names it.
+        """
+        rules = rules_at(self.rules, stage, runtime)
+        if not extended or any(each.measure == EXTENSION_FAILURES for each in rules):
+            return rules
+        return (*rules, Rule(EXTENSION_FAILURES, Bounds(max=0), "code that failed may have judged nothing"))
 
 
 def read_gates(file: Path, order: StageOrder, schema: Schema) -> GatesFile:

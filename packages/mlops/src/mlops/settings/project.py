@@ -16,10 +16,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from mlops.core.documents import CheckedFile, Part, YamlFile, parse_checked, read_checked, require_ascii
 from mlops.core.errors import InputError, ProjectError
 from mlops.core.layout import EXTENSION_FOLDER, PROJECT_FILE, SCHEMA_FILE
+from mlops.settings.rules import ExtensionLimits
 from mlops.settings.stages import MOST_STAGES, Server, StageName, StageOrder
 from model_package.schema import Schema, Slice
 from model_package.schema_file import SchemaFile
-from model_package.tasks import use_extensions
 
 Serving = Literal["managed", "kubernetes", "batch"]
 HouseRule = Literal[
@@ -62,8 +62,7 @@ SubscriptionId = Annotated[
     _rule(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID; `az account show --query id` prints it"),
 ]
 ResourceGroupName = Annotated[
-    str,
-    _rule(r"[\w().-]{0,89}[\w()-]", "at most 90 letters, digits and any of _-().; not ending with '.'"),
+    str, _rule(r"[\w().-]{0,89}[\w()-]", "at most 90 letters, digits and any of _-().; not ending with '.'")
 ]
 WorkspaceName = Annotated[
     str, _rule(r"[a-zA-Z0-9][\w-]{2,32}", "3 to 33 letters, digits, '_' and '-', starting with a letter or digit")
@@ -215,7 +214,7 @@ class Settings(YamlFile):
     """The content of project.yml. `stages` are in the order in which models move through them.
 
     `server` answers requests in all of them: Microsoft's inference server, or granian in a custom container.
-    `checks` says how strict `mlops check` is about rules of the house, which Azure does not have.
+    `checks` says how strict `mlops check` is about rules of the house, `extensions` what code of extensions/ may take.
     """
 
     name: ProjectName
@@ -225,6 +224,7 @@ class Settings(YamlFile):
     server: Server = "inference-server"
     stages: Annotated[tuple[Stage, ...], Field(strict=False)]
     checks: Mapping[HouseRule, Level] = Field(default_factory=dict)
+    extensions: ExtensionLimits = ExtensionLimits()
 
     @field_validator("stages", mode="before")
     @classmethod
@@ -302,9 +302,9 @@ def load_project(given: Path | None = None) -> Project:
     Its extensions are used from now on. Raises ProjectError, with file, line and key of everything that is wrong.
     """
     file = project_file(given)
-    root = file.resolve().parent
-    use_extensions(root / EXTENSION_FOLDER)
-    return Project(root=root, settings=read_settings(file))
+    project = Project(root=file.resolve().parent, settings=read_settings(file))
+    project.settings.extensions.use(project.path(EXTENSION_FOLDER))
+    return project
 
 
 def project_file(given: Path | None = None) -> Path:

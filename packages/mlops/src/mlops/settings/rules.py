@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from mlops.core.documents import KeyPath, Part
 from mlops.settings.stages import ByStage, StageName, StageOrder
+from model_package.errors import did_you_mean
 from model_package.evaluation import ONNX, PYFUNC
+from model_package.isolated_extensions import Limits, use_isolated_extensions
 from model_package.measures import SLICE_SEPARATOR, slice_metric
 from model_package.tasks import GateMeasure, Metric, MonitorMeasure, SliceMetric
 from model_package.tasks.extensions import MEASURES_FILE, refuse_collisions
@@ -24,6 +27,17 @@ Policy = Literal["pass", "fail"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ExtensionLimits(Part):
+    """What code of extensions/ may take where the command runs it: seconds per measure, and memory of its process."""
+
+    seconds: Annotated[int, Field(ge=1, le=86_400)] = 120
+    memory_gigabytes: Annotated[int, Field(ge=1, le=1_024)] = 8
+
+    def use(self, folder: Path) -> None:
+        """Take extensions from a folder from now on, within these limits."""
+        use_isolated_extensions(folder, Limits(seconds=self.seconds, memory_bytes=self.memory_gigabytes << 30))
 
 
 @dataclass(frozen=True)
@@ -214,7 +228,9 @@ def _entry_problems(
     entry: RuleEntry, catalogue: Catalogue, known: tuple[str, ...], *, has_champions: bool
 ) -> list[str]:
     if entry.measure not in known:
-        return [f"unknown measure '{entry.measure}'; known measures: {', '.join(known)}"]
+        return [
+            f"unknown measure '{entry.measure}'{did_you_mean(entry.measure, known)}; known measures: {', '.join(known)}"
+        ]
     kind = catalogue.kind(entry.measure)
     wrong = {"higher": ("max_rise", "max_ratio"), "lower": ("max_drop",)}[kind.better]
     other = "champion's" if has_champions else "release's own"

@@ -153,17 +153,28 @@ _REPORT: Final = "report.json"
 _WARNINGS: Final = "warnings"
 
 
-def validation_warnings(client: MLClient, job: str) -> tuple[str, ...]:
-    """The warnings of a job's validation report; empty if the pipeline publishes no report."""
+@dataclass(frozen=True)
+class Validation:
+    """What the validation of the data found: its warnings, and its report as a page."""
+
+    warnings: tuple[str, ...] = ()
+    page: str = ""
+
+
+def read_validation(client: MLClient, job: str) -> Validation:
+    """The validation report of a job; empty if the pipeline publishes none."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             with suppress_output():
                 client.jobs.download(job, download_path=folder, output_name=VALIDATION_OUTPUT)
         except (AzureError, MlException):
             # A model must not be lost because of an optional report.
-            return ()
+            return Validation()
         report = next(iter(sorted(Path(folder).rglob(_REPORT))), None)
-        return read_warnings(report) if report else ()
+        if report is None:
+            return Validation()
+        page = report.with_suffix(".html")
+        return Validation(read_warnings(report), page.read_text(encoding="utf-8") if page.is_file() else "")
 
 
 def read_warnings(report: Path) -> tuple[str, ...]:

@@ -138,6 +138,7 @@ def submit(
     """Submit the pipeline for an order (`parameters`: the inputs that differ from their defaults)."""
     job = training_job(project, stage, order, parameters)
     steps = tuple(job.jobs)
+    say(f"submitting the training job to {stage.name} …")
     with suppress_output():
         accepted = client.jobs.create_or_update(job)
     return SubmittedJob(order, steps, accepted.studio_url)
@@ -151,7 +152,9 @@ def training_job(project: Project, stage: Stage, order: Order, parameters: Mappi
         {"name": order.job_name},
         {"experiment_name": settings.name},
         {"settings.default_compute": f"azureml:{stage.compute}"},
-        {"inputs.data": {"type": AssetTypes.URI_FILE, "path": data.reference}},
+        # What else the file says of the data stays, such as the mode that Spark needs.
+        {"inputs.data.type": AssetTypes.URI_FILE},
+        {"inputs.data.path": data.reference},
         {"inputs.data_name": data.name},
         {"inputs.data_version": data.version},
         {"inputs.data_sha256": data.sha256},
@@ -260,7 +263,7 @@ def default_data(project: Project) -> DefaultData:
         say(f"data: {own.relative_to(project.root)}, the project's own file")
         return DefaultData(own)
     if project.path(SAMPLE_GENERATOR).is_file():
-        say(f"data: a sample from {SAMPLE_GENERATOR}")
+        say(f"data: a synthetic sample, made by {SAMPLE_GENERATOR}")
         return DefaultData(_generated(project))
     return _synthetic(project)
 

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from model_package.runtimes.messages import receive, send
-from model_package.runtimes.sandbox import confine
+from model_package.isolation.messages import receive, send
+from model_package.isolation.sandbox import confine
 
 
 def main() -> int:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from model_package.tasks.extensions import METRICS_FILE, call
+from model_package.errors import ExtensionError
+from model_package.tasks.extensions import METRICS_FILE, BatchedFunction, call
 from model_package.tasks.task import Metric, Task
 
 if TYPE_CHECKING:
+    from model_package.statistics.bootstrap import Bootstrap, Comparison
     from model_package.statistics.weighted_sums import Scored, Values
     from model_package.tasks.task import Column, Doubles, Floats, Mask
 
 
 @dataclass(frozen=True, slots=True)
 class _ScoredToo:
-    """Rows prepared for weightings, with the metrics of a fork: each is called once per weighting."""
+    """Rows prepared for weightings, with the metrics of a fork: each is called once per weighting.
+
+    What one cannot measure goes into `failures` as it is NaN, and is raised where there are none.
+    """
 
     scored: Scored
     target: Doubles
     answer: Floats
     metrics: tuple[Metric, ...]
+    failures: dict[str, ExtensionError] | None = None
 
     @property
     def rows(self) -> int:
@@ -34,14 +40,25 @@ class _ScoredToo:
 
         values = self.scored.measure(weights)
         for each in self.metrics:
-            found = [self._value(each, row) for row in weights]
-            values[each.name] = np.array(found, dtype=np.float64)
+            try:
+                values[each.name] = self._values(each, weights)
+            except ExtensionError as error:
+                if self.failures is None:
+                    raise
+                self.failures[each.name] = error
+                values[each.name] = np.full(len(weights), np.nan)
         return values
 
-    def _value(self, metric: Metric, weights: Floats) -> float:
-        if metric.function is None:
-            return float("nan")
-        return call(METRICS_FILE, metric.name, metric.function, self.target, self.answer, weights)
+    def _values(self, metric: Metric, weights: Floats) -> Doubles:
+        import numpy as np
+
+        function = metric.function
+        if function is None:
+            return np.full(len(weights), np.nan)
+        if isinstance(function, BatchedFunction):
+            return function.measure(self.target, self.answer, weights)
+        found = [call(METRICS_FILE, metric.name, function, self.target, self.answer, row) for row in weights]
+        return np.array(found, dtype=np.float64)
 
 
 def with_metrics(task: type[Task], added: tuple[Metric, ...]) -> type[Task]:
@@ -58,3 +75,18 @@ def with_metrics(task: type[Task], added: tuple[Metric, ...]) -> type[Task]:
         return _ScoredToo(scored, np.asarray(target, dtype=np.float64), answer, added)
 
     return type(task.__name__, (task,), {"metrics": (*task.metrics, *added), "prepare": prepare})
+
+
+def compare_with_failures(
+    challenger: Scored, champion: Scored | None, settings: Bootstrap
+) -> tuple[dict[str, Comparison], dict[str, ExtensionError]]:
+    """Compare two models as statistics.bootstrap does; metrics of extensions/ that fail are NaN, with the reason."""
+    from model_package.statistics.bootstrap import compare
+
+    failures: dict[str, ExtensionError] = {}
+
+    def noting(scored: Scored) -> Scored:
+        return replace(scored, failures=failures) if isinstance(scored, _ScoredToo) else scored
+
+    against = None if champion is None else noting(champion)
+    return compare(noting(challenger), against, settings), failures

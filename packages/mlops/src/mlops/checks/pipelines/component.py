@@ -20,12 +20,15 @@ from mlops.checks.yaml.references import (
     is_remote,
     local_path,
 )
+from model_package.errors import did_you_mean
 
 COMMAND = "command"
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
+SPARK = "spark"
 _FIELDS = {
     COMMAND: fields.COMMAND_COMPONENT,
+    SPARK: fields.SPARK_COMPONENT,
     PARALLEL: fields.PARALLEL_COMPONENT,
     PIPELINE: fields.PIPELINE_COMPONENT,
 }
@@ -163,9 +166,9 @@ def check_command(component: Component) -> Iterator[Problem]:
     if command is None or not command.text:
         yield document.problem(component.node, "there is no `command`", "say what to run, such as python step.py")
         return
-    yield from _check_mentions(component, command, command.text)
-    yield from _check_unused(component)
-    yield from _check_includes(component)
+    yield from check_mentions(component, command, command.text)
+    yield from check_unused(component)
+    yield from check_includes(component)
     yield from _check_code(component, command, command.text)
     yield from check_environment_reference(document, component.node.get("environment"), component.node)
 
@@ -179,7 +182,9 @@ def check_environment_reference(document: Document, node: Node | None, owner: No
     elif node.text.startswith(FILE_PREFIX):
         path = local_path(node.text, document.path.parent)
         if path is not None and not path.is_file():
-            yield document.problem(node, f"the environment file {node.text!r} does not exist", "correct the path")
+            meant = did_you_mean(path.name, [each.name for each in path.parent.glob("*.yml")])
+            message = f"the environment file {node.text!r} does not exist{meant}"
+            yield document.problem(node, message, "correct the path")
     elif not is_registered(node.text):
         advice = "write file:<path to its YAML> or azureml:<name>:<version>"
         yield document.problem(node, f"`environment: {node.text}` is not a reference", advice)
@@ -210,7 +215,8 @@ def check_version(document: Document, version: Node | None, owner: Node) -> Iter
         yield document.problem(version or owner, message, "write one such as 1.0.0", "semantic-version")
 
 
-def _check_mentions(component: Component, command: Node, text: str) -> Iterator[Problem]:
+def check_mentions(component: Component, command: Node, text: str) -> Iterator[Problem]:
+    """Yield the inputs and outputs that a command line (`text`, written at `command`) names wrongly."""
     declared = {"inputs": component.inputs, "outputs": component.outputs}
     if has_open_part(text):
         yield component.document.problem(command, "a `$[[` in the command is never closed", "close it with `]]`")
@@ -225,7 +231,8 @@ def _check_mentions(component: Component, command: Node, text: str) -> Iterator[
             yield component.document.problem(line, message, f"write $[[--{port.name} {mention.text}]]")
 
 
-def _check_unused(component: Component) -> Iterator[Problem]:
+def check_unused(component: Component) -> Iterator[Problem]:
+    """Yield the inputs and outputs that no field of the component names."""
     used = {
         (mention.kind, mention.name)
         for name, child in component.node.entries.items()
@@ -241,7 +248,8 @@ def _check_unused(component: Component) -> Iterator[Problem]:
                 yield component.document.problem(port.node, message, advice, UNUSED[kind])
 
 
-def _check_includes(component: Component) -> Iterator[Problem]:
+def check_includes(component: Component) -> Iterator[Problem]:
+    """Yield what is to ship with the code and does not exist."""
     for node, path in component.includes:
         if not path.exists():
             message = f"{node.text!r} of additional_includes does not exist"

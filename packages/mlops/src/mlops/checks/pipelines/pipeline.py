@@ -6,8 +6,9 @@ from typing import Final
 
 from mlops.checks.pipelines.bindings import Binding, bindings_in, find_cycle, references_to_parent
 from mlops.checks.pipelines.command import UNUSED
-from mlops.checks.pipelines.component import COMMAND, PARALLEL, PIPELINE, check_command, check_ports
+from mlops.checks.pipelines.component import COMMAND, PARALLEL, PIPELINE, SPARK, check_command, check_ports
 from mlops.checks.pipelines.connections import check_inputs, check_outputs, check_references
+from mlops.checks.pipelines.spark import check_spark_step
 from mlops.checks.pipelines.steps import CHECKED_KINDS, SWEEP, Pipeline, Step
 from mlops.checks.yaml import fields
 from mlops.checks.yaml.document import Document, Node, Problem
@@ -18,6 +19,7 @@ STEP_FIELDS: Final = {
     SWEEP: fields.SWEEP_STEP,
     PIPELINE: fields.PIPELINE_STEP,
     PARALLEL: fields.PARALLEL_STEP,
+    SPARK: fields.SPARK_STEP,
 }
 
 
@@ -68,6 +70,8 @@ def _check_step(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
     if step.kind in CHECKED_KINDS:
         known = STEP_FIELDS.get(step.kind, fields.COMMAND_STEP)
         yield from fields.unknown_fields(document, step.node, known, f"step `{step.name}`")
+    if step.kind == SPARK:
+        yield from check_spark_step(document, step)
     yield from check_references(pipeline, step)
     yield from check_inputs(pipeline, step)
     yield from check_outputs(pipeline, step)
@@ -97,7 +101,7 @@ def _check_compute(pipeline: Pipeline) -> Iterator[Problem]:
     if pipeline.node.get("compute") or pipeline.node.get("settings", "default_compute"):
         return
     without_compute = [
-        step for step in pipeline.steps.values() if step.kind != PIPELINE and not step.node.get("compute")
+        step for step in pipeline.steps.values() if step.kind not in {PIPELINE, SPARK} and not step.node.get("compute")
     ]
     if without_compute:
         names = ", ".join(f"`{step.name}`" for step in without_compute)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from mlops.checks.pipelines.bindings import Port, declared_ports
-from mlops.checks.pipelines.component import COMMAND, PARALLEL, PIPELINE, Component, read_component
+from mlops.checks.pipelines.component import COMMAND, PARALLEL, PIPELINE, SPARK, Component, read_component
 from mlops.checks.yaml.document import Document, Node, Problem
 
 SWEEP: Final = "sweep"
-CHECKED_KINDS: Final = frozenset({COMMAND, PARALLEL, PIPELINE, SWEEP})
+CHECKED_KINDS: Final = frozenset({COMMAND, PARALLEL, PIPELINE, SPARK, SWEEP})
 
 Resolver: TypeAlias = Callable[[Document, Node], Component | None]
 

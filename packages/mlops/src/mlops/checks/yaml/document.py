@@ -1,4 +1,4 @@
-"""YAML with the line of every value, as Azure's SDK resolves it; and what a check finds.
+"""YAML with the line of every value, as Azure's SDK resolves it, also merged over a file below; and what a check finds.
 
 The SDK reads by YAML 1.1. What it makes of a plain scalar differs from what most people read in it (`no`, `010`,
 `12:30`): `changes` lists where.
@@ -226,3 +226,67 @@ def _change(text: str, older: Scalar, keys: tuple[str, ...]) -> str | None:
 
 def _plain(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# In both files, for editors.
+_OWN: Final = frozenset({"$schema"})
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaid(Document):
+    """Both files as one document; `inherited` are the ids of the nodes that come from `below`."""
+
+    upper: Document
+    below: Document
+    inherited: frozenset[int]
+
+    def problem(self, at: Node | int, message: str, advice: str, rule: str = AZURE) -> Problem:
+        """Make a problem in the file that the node is written in."""
+        return (self.below if id(at) in self.inherited else self.upper).problem(at, message, advice, rule)
+
+
+def overlaid(upper: Document, below: Document) -> Overlaid:
+    """Merge one document over another, as plain values are (mlops.core.documents): null removes a key."""
+    inherited = frozenset(id(node) for node in _all_nodes(below.root))
+    root = _merged_node(below.root, upper.root)
+    return Overlaid(upper.path, upper.file, root, upper.lines, upper.changes, upper, below, inherited)
+
+
+def keys_without_effect(document: Overlaid) -> Iterator[Problem]:
+    """Yield entries of the overlay without effect: equal to the base's, or removing what it does not have."""
+    yield from _without_effect(document, document.upper.root, document.below.root)
+
+
+def _without_effect(document: Overlaid, upper: Node, below: Node) -> Iterator[Problem]:
+    name = document.below.path.name
+    for key in upper.entries.keys() - _OWN:
+        node, other = upper.entries[key], below.entries.get(key)
+        if other is None and node.value is None:
+            yield document.upper.problem(
+                node, f"`{key}` is removed here, but {name} does not have it", "remove the line"
+            )
+        elif other is not None and node.entries:
+            yield from _without_effect(document, node, other)
+        elif other is not None and _content(node) == _content(other):
+            yield document.upper.problem(node, f"{name} has the same value for `{key}`", "remove it here")
+
+
+def _merged_node(below: Node | None, upper: Node) -> Node:
+    if not isinstance(upper.value, dict):
+        return upper
+    base = below.entries if below else {}
+    entries = {key: node for key, node in base.items() if key not in upper.entries}
+    changed = {key: _merged_node(base.get(key), node) for key, node in upper.entries.items() if node.value is not None}
+    return Node(entries | changed, upper.line, upper.end_line)
+
+
+def _all_nodes(node: Node) -> Iterator[Node]:
+    yield node
+    for child in [*node.entries.values(), *node.elements]:
+        yield from _all_nodes(child)
+
+
+def _content(node: Node) -> object:
+    if isinstance(node.value, dict):
+        return {key: _content(child) for key, child in node.entries.items()}
+    return [_content(child) for child in node.elements] if isinstance(node.value, list) else node.value

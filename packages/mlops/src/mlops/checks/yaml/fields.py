@@ -55,6 +55,14 @@ PARALLEL_STEP: Final = DESCRIPTIVE | frozenset(
     | {"logging_level", "max_concurrency_per_instance", "mini_batch_error_threshold", "mini_batch_size", "outputs"}
     | {"partition_keys", "properties", "resources", "retry_settings", "task", "type"}
 )
+SPARK_COMPONENT: Final = DESCRIPTIVE | frozenset(
+    {"additional_includes", "archives", "args", "auto_delete_setting", "code", "conf", "entry", "environment", "files"}
+    | {"id", "inputs", "is_deterministic", "jars", "outputs", "properties", "py_files", "type", "version"}
+)
+SPARK_STEP: Final = DESCRIPTIVE | frozenset(
+    {"archives", "args", "code", "comment", "component", "compute", "conf", "entry", "environment", "files", "identity"}
+    | {"inputs", "jars", "outputs", "properties", "py_files", "resources", "type"}
+)
 # A component declares its inputs and outputs; a job, and a step of one, fills them in. Data and literals differ.
 DECLARED_DATA: Final = frozenset({"type", "default", "description", "mode", "optional"})
 DECLARED_LITERAL: Final = frozenset({"type", "default", "description", "enum", "max", "min", "optional"})
@@ -138,9 +146,11 @@ DISTRIBUTIONS: Final = frozenset({"mpi", "pytorch", "ray", "tensorflow"})
 _MODES_OF_INPUTS: Final = frozenset({"direct", "download", "eval_download", "eval_mount", "ro_mount"})
 _MODES_OF_OUTPUTS: Final = frozenset({"direct", "mount", "rw_mount", "upload"})
 # The SDK takes any other field here, and drops it without a word.
-_IGNORING: Final = frozenset({COMMAND_COMPONENT, PARALLEL_COMPONENT, PIPELINE_COMPONENT, PIPELINE_SETTINGS})
+_IGNORING: Final = frozenset(
+    {COMMAND_COMPONENT, PARALLEL_COMPONENT, PIPELINE_COMPONENT, PIPELINE_SETTINGS, SPARK_COMPONENT}
+)
 # Their tags and properties are text; elsewhere the SDK turns numbers into text.
-_OF_JOBS: Final = _IGNORING | {PIPELINE, COMMAND_STEP, SWEEP_STEP, PIPELINE_STEP, PARALLEL_STEP}
+_OF_JOBS: Final = _IGNORING | {PIPELINE, COMMAND_STEP, SWEEP_STEP, PIPELINE_STEP, PARALLEL_STEP, SPARK_STEP}
 _LABELS: Final = frozenset({"properties", "tags"})
 _QUOTES: Final = "put it in quotes"
 
