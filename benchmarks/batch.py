@@ -9,16 +9,19 @@ the same files, read at once as its documentation has it, and, beside the limit,
 Two models: the limits are held by one of 40 trees, whose scoring leaves something to be gained around it; the
 template's own, of 200 trees, is shown beside it, and spends nine tenths of its time inside onnxruntime.
 
+Last, the smaller model on two instances against one, with one process each: rows per second grow with the instances as
+far as this machine has processors, and a row must not cost more.
+
     uv run python benchmarks/batch.py
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.batch_peers import Took, model_alone, pyfunc
 from harness.figures import Figure, report
+from harness.steps.model_packages import make_package, sample_generator
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -41,7 +45,6 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = 6
 ROWS = 3_000_000
 FEW_ROWS = 6_000
-SAMPLE_ROWS = 31_000
 TREES = 40
 OWN_TREES = 200
 # Millions of rows a second.
@@ -50,11 +53,14 @@ MOST_MEGABYTES = 1_000
 # Two processors of this are a million rows a second; it holds on a busy machine as well. Imports are in it.
 MOST_MICROSECONDS = 2.0
 LEAST_RATIO = 4.0
+# A row on two instances, in processor time, against one: the second process imports what the first one did.
+MOST_PER_INSTANCE = 1.35
+# Of the project, what a deployment is made of.
+PARTS = ("project.yml", "schema.yml", "components", "endpoints", "environments", "pipelines", "releases")
 # Seldom enough that asking and watching take next to nothing from what is measured.
 POLL_SECONDS = 0.5
 WATCH_SECONDS = 0.1
 ENDPOINT = "benchmark-files"
-PARTS = ("--split-data", "split", "--trained-model", "model")
 TERMINAL = ("Completed", "Failed", "Canceled")
 # What the processes of a parallel job have in their command lines.
 MARK = b"azureml_emulator.jobs.parallel"
@@ -117,7 +123,42 @@ def measure(data: Path, few: Path, packages: Mapping[int, Path], folder: Path, r
         scored = score(client, data, folder / f"logs-{trees}", rows)
         peers = before.better(Peers.of(package, data, folder))
         figures += compare(f"{trees} trees", scored, peers, held=trees == TREES)
-    return figures
+    return figures + compare_instances(client, data, few, packages[TREES], folder, rows)
+
+
+def compare_instances(client: MLClient, data: Path, few: Path, package: Path, folder: Path, rows: int) -> list[Figure]:
+    """The smaller model with one process on each of one and of two instances."""
+    one, two = (
+        _on_instances(client, data, few, package, folder / f"instances-{count}", rows, count) for count in (1, 2)
+    )
+    limit = MOST_PER_INSTANCE
+    return [
+        Figure("1 instance with 1 process", one.rate, "M/s"),
+        Figure("2 instances with 1 process each", two.rate, "M/s"),
+        Figure("2 instances / 1, rows per second", two.rate / one.rate, "x", note=f"{os.cpu_count()} processors"),
+        Figure("2 instances / 1, processor time a row", two.microseconds / one.microseconds, "x", limit),
+    ]
+
+
+def _on_instances(client: MLClient, data: Path, few: Path, package: Path, folder: Path, rows: int, count: int) -> Took:
+    project = folder / "project"
+    project.mkdir(parents=True)
+    for part in PARTS:
+        source = ROOT / part
+        copied = shutil.copytree if source.is_dir() else shutil.copyfile
+        copied(source, project / part)
+    component = project / "components" / "score_batch" / "component.yml"
+    text = component.read_text()
+    for line, other in (
+        ("max_concurrency_per_instance: 2", "max_concurrency_per_instance: 1"),
+        ("instance_count: 1", f"instance_count: {count}"),
+    ):
+        assert line in text
+        text = text.replace(line, other)
+    component.write_text(text)
+    deploy(client, package, f"1{count}", project)
+    score(client, few, folder / "few-logs", FEW_ROWS)
+    return score(client, data, folder / "logs", rows).took
 
 
 @dataclass(frozen=True)
@@ -158,40 +199,11 @@ def compare(name: str, scored: Scored, peers: Peers, *, held: bool) -> list[Figu
 
 def make_data(folder: Path, rows: int) -> Path:
     """Files of synthetic rows, each from a seed of its own."""
-    specification = importlib.util.spec_from_file_location("generate_sample", ROOT / "data" / "generate_sample.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    generate = sample_generator()
     folder.mkdir()
     for number in range(FILES):
-        module.generate(rows // FILES, seed=number + 1).write_parquet(folder / f"part-{number}.parquet")
+        generate(rows // FILES, seed=number + 1).write_parquet(folder / f"part-{number}.parquet")
     return folder
-
-
-def make_package(folder: Path, trees: int) -> Path:
-    """A model package by the steps themselves, on a synthetic sample."""
-    folder.mkdir()
-    sample = folder / "sample.csv"
-    run(ROOT / "data" / "generate_sample.py", "--rows", str(SAMPLE_ROWS), "--out", str(sample))
-    steps: dict[str, list[str]] = {
-        "validate_data": [
-            *("--data", "sample.csv", "--schema", str(ROOT / "schema.yml")),
-            *("--validated-data", "rows", "--validation-report", "report"),
-        ],
-        "prepare_data": ["--validated-data", "rows", "--split-data", "split"],
-        "train_model": [*PARTS, "--iterations", str(trees)],
-        "evaluate_model": [*PARTS, "--evaluation", "evaluation"],
-        "package_model": [*PARTS, "--evaluation", "evaluation", "--model-package", "package"],
-    }
-    for step, words in steps.items():
-        run(ROOT / "components" / step / f"{step}.py", *words, folder=folder)
-    return folder / "package"
-
-
-def run(script: Path, *words: str, folder: Path | None = None) -> None:
-    """Run a Python script, which must succeed."""
-    subprocess.run([sys.executable, str(script), *words], cwd=folder, check=True, capture_output=True)
 
 
 @contextmanager
@@ -217,7 +229,7 @@ def workspace() -> MLClient:
     return connect(load_project(ROOT).settings.stage("dev"))
 
 
-def deploy(client: MLClient, package: Path, version: str) -> None:
+def deploy(client: MLClient, package: Path, version: str, root: Path = ROOT) -> None:
     """Register a package, and make it what the endpoint's callers get."""
     from azure.ai.ml.entities import Model
 
@@ -226,7 +238,7 @@ def deploy(client: MLClient, package: Path, version: str) -> None:
     from mlops.settings.project import load_project
     from model_package.package import package_digest
 
-    project = load_project(ROOT)
+    project = load_project(root)
     name = project.settings.model
     with suppress_output():
         client.models.create_or_update(Model(name=name, version=version, path=str(package), type="custom_model"))

@@ -7,6 +7,11 @@ Each is a whole process, timed from outside; the peer in the same run is an inte
 With --work, what a started emulator does per metric and per step instead (harness/emulator_work.py).
 
     uv run python benchmarks/startup.py --work
+
+With --silence, the longest pause of every command in a terminal (harness/silence.py), and with --transcripts what each
+printed.
+
+    uv run python benchmarks/startup.py --silence --transcripts printed/
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from pathlib import Path
 from harness.emulator_work import work_figures
 from harness.figures import Figure, report
 from harness.local_emulator import emulator, start_emulator
+from harness.silence import silence_figures
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = 5
@@ -38,9 +44,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--work", action="store_true", help="measure a started emulator")
+    parser.add_argument("--silence", action="store_true", help="measure the pauses of every command; takes minutes")
+    parser.add_argument("--transcripts", type=Path, metavar="FOLDER", help="with --silence: keep what was printed")
     arguments = parser.parse_args()
     if arguments.work:
         return report("The emulator's work", started(), as_json=arguments.json)
+    if arguments.silence:
+        return report("Silence in a terminal", silence_figures(arguments.transcripts), as_json=arguments.json)
     nothing = median_seconds([sys.executable, "-c", "pass"])
     help_seconds = median_seconds([sys.executable, "-m", "mlops", "--help"])
     check_seconds = median_seconds([sys.executable, "-m", "mlops", "check"])

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from model_package.documents import Scalar
-from model_package.errors import SchemaError
+from model_package.errors import SchemaError, did_you_mean
 from model_package.schema import (
     BINARY_CLASSIFICATION,
     CATEGORY,
@@ -68,7 +68,7 @@ class FeatureEntry(_Part):
 
     def _problems(self) -> Iterator[str]:
         if self.type not in TYPES:
-            yield f"unknown type {self.type!r}; write one of {', '.join(TYPES)}"
+            yield f"unknown type {self.type!r}{did_you_mean(self.type, TYPES)}; write one of {', '.join(TYPES)}"
             return
         if self.type == CATEGORY and self.categories is None:
             yield "a category needs the list of its values; write `categories: [...]`, or `type: text` for free text"

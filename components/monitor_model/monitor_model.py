@@ -5,7 +5,9 @@ measure.
 """
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,11 @@ from model_package.monitoring.drift import Sensitivity
 from model_package.monitoring.measuring import ANY_VERSION, Settings, measure
 from model_package.monitoring.plots import draw
 from model_package.monitoring.reference import Reference
-from model_package.reports.pages import write_page
+from model_package.package import read_provenance
+from model_package.provenance import Provenance
+from model_package.reports.pages import Fact, write_page
 from model_package.statistics.bootstrap import Bootstrap
+from model_package.steps.run import job_facts
 from model_package.steps.tracking import record
 
 NOW = "now"
@@ -39,14 +44,31 @@ def parse_window(until: str, hours: float) -> Window:
     return Window.ending(end, timedelta(hours=hours))
 
 
-def write_results(folder: Path, document: dict[str, Any], figures: dict[str, str]) -> Path:
+def facts_of(package: Path, version: str) -> list[Fact]:
+    """What the report is about: the released model and where it comes from, and the job that measures."""
+    try:
+        found = read_provenance(package)
+    except ModelPackageError:
+        # Measuring needs none.
+        found = Provenance()
+    return [
+        Fact("model version", version),
+        Fact("trained by job", found.job),
+        Fact("commit", found.git_commit),
+        Fact("data", f"{found.data.name} {found.data.version}".strip()),
+        *job_facts(os.environ),
+    ]
+
+
+def write_results(folder: Path, document: dict[str, Any], figures: dict[str, str], facts: Sequence[Fact] = ()) -> Path:
     """Write measures.json, the figures and report.html; return the report."""
     pictures = folder / "figures"
     pictures.mkdir(parents=True, exist_ok=True)
     for name, picture in figures.items():
         (pictures / f"{name}.svg").write_text(picture, encoding="utf-8")
     report = folder / "report.html"
-    write_page(report, Path(__file__).with_name("report.html.j2"), {"document": document, "figures": figures})
+    template = Path(__file__).with_name("report.html.j2")
+    write_page(report, template, {"document": document, "figures": figures}, facts)
     # Last: once it exists, everything else does.
     write_json(folder / MEASURES_FILE, document)
     return report
@@ -100,6 +122,7 @@ def main() -> int:
         window = parse_window(arguments.until, arguments.hours)
         reference = Reference.read(arguments.model_package)
         labels = read_labels(arguments.labels, reference.schema) if arguments.labels else None
+        facts = facts_of(arguments.model_package, arguments.model_version)
     except (ValueError, ModelPackageError) as error:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1
@@ -110,7 +133,8 @@ def main() -> int:
         print(f"nothing was measured: {error}", file=sys.stderr)
         return 1
     document: dict[str, Any] = {**found.as_document(), "window": window.as_document()}
-    report = write_results(arguments.monitoring, document, draw(found, settings.sensitivity.psi_threshold))
+    figures = draw(found, settings.sensitivity.psi_threshold)
+    report = write_results(arguments.monitoring, document, figures, facts)
     values = {name: each["value"] for name, each in document["measures"].items() if each["state"] == "measured"}
     record(window.as_document(), values, [report])
     print(f"{found.rows:,} rows from {found.files} files, {found.labelled:,} with labels")

@@ -10,11 +10,13 @@ Where schema.yml names a group, its rows are in one part, so that no model knows
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from polars.io.plugins import register_io_source
 from split_rows import (
     Shares,
     SplitError,
@@ -41,15 +43,54 @@ EXAMPLE = (
     "example: python components/prepare_data/prepare_data.py --validated-data out/validated --split-data out/split"
 )
 
+# A few tens of megabytes.
+_BATCH_ROWS = 100_000
 
-def write_split(rows: pl.DataFrame, parts: npt.NDArray[np.str_], folder: Path, schema: Schema) -> None:
-    """Write one parquet file per part, sorted by id or by all columns, so that a reordered source gives the same."""
+
+def write_split(rows: pl.LazyFrame | pl.DataFrame, parts: npt.NDArray[np.str_], folder: Path, schema: Schema) -> None:
+    """Write one parquet file per part, sorted by id or by all columns, so that a reordered source gives the same.
+
+    Memory hardly grows with rows that are in the order of their ids; of others, the largest part is held.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     write_schema(folder, schema)
-    order = [schema.identifier] if schema.identifier else list(schema.columns)
+    table = rows.lazy().select(schema.columns)
+    ids = table.select(schema.identifier).collect().to_series() if schema.identifier else None
+    is_sorted = ids is not None and ids.is_sorted()
     for part in PARTS:
-        inside = rows.select(schema.columns).filter(pl.Series(parts == part))
-        inside.sort(order, maintain_order=True).write_parquet(part_file(folder, part))
+        inside, file = parts == part, part_file(folder, part)
+        if ids is None:
+            everything = table.collect().filter(pl.Series(inside))
+            everything.sort(list(schema.columns), maintain_order=True).write_parquet(file)
+        elif is_sorted:
+            _stream(table, inside, file)
+        else:
+            places = pl.Series(np.flatnonzero(inside))
+            _gather(table, places.gather(ids.gather(places).arg_sort()), file)
+
+
+def _stream(table: pl.LazyFrame, inside: npt.NDArray[np.bool_], file: Path) -> None:
+    """Write the rows that are `inside` [rows], in their order."""
+
+    def batches(*_: object) -> Iterator[pl.DataFrame]:
+        first = 0
+        for batch in table.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
+            yield batch.filter(pl.Series(inside[first : first + batch.height]))
+            first += batch.height
+
+    register_io_source(batches, schema=table.collect_schema()).sink_parquet(file, maintain_order=True)
+
+
+def _gather(table: pl.LazyFrame, places: pl.Series, file: Path) -> None:
+    """Write the rows at these places, in this order; reads a column at a time."""
+    columns = [table.select(name).collect().to_series().gather(places) for name in table.collect_schema().names()]
+    pl.DataFrame(columns).write_parquet(file)
+
+
+def _deciding(schema: Schema) -> list[str]:
+    if not schema.identifier:
+        return list(schema.columns)
+    return list(dict.fromkeys(name for name in (schema.identifier, schema.time, schema.group, schema.target) if name))
 
 
 def main() -> int:
@@ -62,21 +103,26 @@ def main() -> int:
     parser.add_argument("--salt", default="split-1", help="another salt gives another split (%(default)s)")
     arguments = parser.parse_args()
     schema = read_schema(arguments.validated_data)
-    rows = pl.scan_parquet(arguments.validated_data / "*.parquet").collect()
+    table = pl.scan_parquet(arguments.validated_data / "*.parquet")
+    # All that decides which part a row is in: without an id, that is the whole row.
+    rows = table.select(_deciding(schema)).collect()
     try:
         shares = Shares(arguments.validation_share, arguments.test_share)
         if schema.time:
             parts = assign_by_time(rows[schema.time], shares, schema.gap)
         else:
             units = groups(rows, schema) if schema.group else identities(rows, schema)
-            parts = assign(units, shares, arguments.salt)
+            # By blocks: a name takes 40 bytes, and there are several of a row while it is assigned.
+            blocks = (units[first : first + _BATCH_ROWS] for first in range(0, len(units), _BATCH_ROWS))
+            parts = np.concatenate([assign(block, shares, arguments.salt) for block in blocks])
         described = describe(encode_target(rows, schema), parts, task_of(schema))
         # Rows of a group are alike: chance alone moves a share further.
         check(described, by_chance=not (schema.time or schema.group))
     except SplitError as error:
         print(f"the split is refused: {error}", file=sys.stderr)
         return 1
-    write_split(rows, parts, arguments.split_data, schema)
+    del rows
+    write_split(table, parts, arguments.split_data, schema)
     document = {"salt": arguments.salt, "parts": described}
     if noted := warnings(described):
         document["warnings"] = noted

@@ -22,6 +22,7 @@ from xgboost.tracker import RabitTracker
 
 # Where a job says how many nodes it has.
 _NODES = "AZUREML_NODE_COUNT"
+_LOOPBACK = ("127.", "localhost")
 _VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -72,7 +73,9 @@ class Ranks:
     def threads(self) -> int:
         """The processors of this machine, divided among the processes on it."""
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return max(1, available // max(1, self.size // self.nodes))
+        # Processes that meet by loopback are on one machine, whatever it is called.
+        machines = 1 if self.address.startswith(_LOOPBACK) else self.nodes
+        return max(1, available // max(1, self.size // machines))
 
     @contextmanager
     def together(self, timeout: int) -> Generator[None]:

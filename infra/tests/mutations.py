@@ -123,7 +123,7 @@ def judge(mutation: Mutation, folder: Path) -> Verdict:
 
 
 def _run(copy: Path, arguments: list[str]) -> str:
-    report = copy / "report.txt"
+    report = copy.with_name(f"{copy.name}.report")  # beside the copy: what is in it may be linked from another
     child = os.fork()
     if child == 0:
         _child(copy, arguments, report)

@@ -250,3 +250,21 @@ def test_a_gap_lies_between_the_parts_of_a_split_by_time(times: pl.Series, gap: 
 def test_a_gap_that_leaves_no_rows_is_refused():
     with pytest.raises(SplitError, match="no row is left for train and validation: write a smaller `gap`"):
         assign_by_time(pl.Series(np.arange(100)), SHARES, 90)
+
+
+@pytest.mark.parametrize("is_sorted", [True, False])
+def test_rows_in_any_order_give_the_same_parts_without_being_held_all_at_once(tmp_path, monkeypatch, is_sorted):
+    # Given more rows than are read at a time
+    monkeypatch.setattr("prepare_data._BATCH_ROWS", 7)
+    schema = Schema("id", "y", X)
+    ordered = pl.DataFrame({"id": [f"{number:03}" for number in range(100)], "x": range(100), "y": [0, 1] * 50})
+    rows = ordered if is_sorted else ordered.sample(fraction=1, shuffle=True, seed=1)
+    rows.write_parquet(tmp_path / "rows.parquet", row_group_size=11)
+
+    parts = assign(rows["x"].to_numpy(), SHARES, "s")
+    write_split(pl.scan_parquet(tmp_path / "*.parquet"), parts, tmp_path / "split", schema)
+
+    expected = assign(ordered["x"].to_numpy(), SHARES, "s")
+    for part in PARTS:
+        found = pl.read_parquet(part_file(tmp_path / "split", part))
+        assert found.equals(ordered.select("id", "x", "y").filter(pl.Series(expected == part)))

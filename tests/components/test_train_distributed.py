@@ -20,6 +20,7 @@ pytest.importorskip("xgboost", reason="xgboost is not installed: uv sync --group
 from chain import run_step
 from rank_processes import HANG_SECONDS, free_port, rank
 from ranks import RankError, Ranks
+from spark_jobs import run_pipeline
 from train_distributed import Tuning, finish, fit
 
 from model_package.documents import read_json
@@ -182,10 +183,15 @@ def test_a_port_that_another_program_has_is_named(tmp_path: Path) -> None:
     assert "another program uses the port" in said
 
 
-def test_what_cannot_be_a_distributed_job_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_be_a_distributed_job_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "10.0.0.4", "MASTER_PORT": "6105"}
     assert Ranks.of(given | {"AZUREML_NODE_COUNT": "2"}) == Ranks(1, 2, "10.0.0.4", 6105, 2)
     assert Ranks.of({}) == Ranks()
+    # Each machine's processors are divided among its processes.
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert Ranks(0, 4, "10.0.0.4", 6105, nodes=2).threads == 4
+    assert Ranks(0, 4, "127.0.0.1", 6105, nodes=2).threads == 2
+    assert Ranks().threads == 8
     for wrong, said in (
         ({"MASTER_PORT": ""}, "MASTER_PORT not: run the step with `distribution: pytorch`"),
         ({"WORLD_SIZE": "two"}, "must be numbers"),
@@ -217,3 +223,30 @@ def test_its_pipeline_is_train_yml_but_for_one_step() -> None:
     assert one["outputs"].keys() == two["outputs"].keys()
     shared = {name: (each["type"], each.get("default")) for name, each in one["inputs"].items()}
     assert shared == {name: (two["inputs"][name]["type"], two["inputs"][name].get("default")) for name in shared}
+
+
+def test_a_job_on_the_emulator_trains_in_two_processes(tmp_path: Path) -> None:
+    folder, schema = split(tmp_path / "split", REGRESSION)
+    job = {
+        "type": "pipeline",
+        "settings": {"default_compute": "azureml:cpu-cluster"},
+        "outputs": {"model": {"type": "uri_folder"}},
+        "jobs": {
+            "train_model": {
+                "type": "command",
+                "component": str(ROOT / "components" / "train_distributed" / "component.yml"),
+                "inputs": {"split_data": {"type": "uri_folder", "path": str(folder)}, **FAST},
+                "outputs": {"trained_model": "${{parent.outputs.model}}"},
+            }
+        },
+    }
+    (tmp_path / "job.yml").write_text(yaml.safe_dump(job))
+
+    run_pipeline(tmp_path / "job.yml", tmp_path)
+
+    (document,) = (tmp_path / "got").rglob("training.json")
+    assert read_json(document)["processes"] == 2
+    scorer = Scorer(schema, document.with_name("model.onnx").read_bytes())
+    validation = read_part(folder, "validation", schema)
+    expected = expected_answers(document.parent, ROWS)
+    assert scorer.score(validation.rows) == pytest.approx(expected, rel=2e-6)

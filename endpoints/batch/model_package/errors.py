@@ -11,8 +11,18 @@ ModelPackageError
     └── NoData         nothing is broken, and there is too little to measure
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a remark that names the known word that is spelt most alike, to follow `word`; "" if none is."""
+    # Imported here: it is needed once something is wrong.
+    from difflib import get_close_matches
+
+    by_case = {each.lower(): each for each in known}
+    close = get_close_matches(word.lower(), by_case, n=1) or [each for each in by_case if word.lower().startswith(each)]
+    return f" (did you mean {by_case[close[0]]!r}?)" if close else ""
 
 
 class ModelPackageError(Exception):

@@ -142,7 +142,12 @@ def test_id_may_be_left_out_and_a_binary_target_may_be_of_texts(tmp_path: Path):
         pytest.param("[Basic, Pro]", "[]", "at least 1 item", id="no category"),
         pytest.param("categories: [Basic, Pro], ", "", "a category needs the list of its values", id="none"),
         pytest.param("unknown: other", "unknown: drop", "'refuse' or 'other'", id="another rule"),
-        pytest.param("type: boolean", "type: bool", "feature member: unknown type 'bool'; write one of", id="type"),
+        pytest.param(
+            "type: boolean",
+            "type: bool",
+            "feature member: unknown type 'bool' (did you mean 'boolean'?); write one of",
+            id="type",
+        ),
         pytest.param("type: boolean", "type: boolean, categories: [a]", "write `type: category`", id="no category"),
         pytest.param("type: boolean", "type: boolean, unknown: other", "`unknown` does not fit", id="no unknown"),
         pytest.param("type: text", "type: text, maximum: 3", "do not fit the type text", id="limits of a text"),
@@ -161,7 +166,9 @@ def test_id_may_be_left_out_and_a_binary_target_may_be_of_texts(tmp_path: Path):
         ),
         pytest.param("time: seen", "time: risk", "names risk more than once", id="time is the target"),
         pytest.param("ignore: [comment]", "ignore: [note]", "names note more than once", id="used and ignored"),
-        pytest.param("multiclass_class", "class", "unknown task 'classification'; known are", id="another task"),
+        pytest.param(
+            "multiclass_class", "class", "(did you mean 'binary_classification'?); known are", id="another task"
+        ),
         pytest.param("multiclass", "binary", "write `positive: VALUE`, or write `task", id="classes of two"),
         pytest.param("task: multiclass_classification", "task: regression", "remove them, or", id="classes of none"),
         pytest.param("classes: [low, medium, high]", "", "needs the target's values in order", id="no classes"),

@@ -134,6 +134,23 @@ def test_environments_and_data_are_shared(ml_client: Any, registry_client: Any, 
     assert registry_client.environments.get(name, "1").version == "1"
 
 
+def test_shared_data_of_the_web_keeps_its_address(ml_client: Any, registry_client: Any) -> None:
+    from azure.ai.ml.entities import Data
+
+    name, path = f"web-{uuid.uuid4().hex[:8]}", "https://example.com/iris.csv"
+    ml_client.data.create_or_update(Data(name=name, version="1", path=path, type="uri_file"))
+
+    ml_client.data.share(
+        name=name,
+        version="1",
+        registry_name=registry_client._operation_scope.registry_name,
+        share_with_name=name,
+        share_with_version="1",
+    )
+
+    assert registry_client.data.get(name, "1").path == path
+
+
 def test_sharing_an_unknown_model_is_refused(ml_client: Any, name: str) -> None:
     from azure.core.exceptions import HttpResponseError
 

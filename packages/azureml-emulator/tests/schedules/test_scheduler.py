@@ -21,12 +21,15 @@ class World:
         self.now = BEGIN
         self.started: list[tuple[str, str]] = []
         self.refusing: set[str] = set()
+        self.removed_by: dict[str, str] = {}
         self.done = asyncio.Event()
         self.scheduler = Scheduler(Clock(now=lambda: self.now), self.start)
 
     async def start(self, key: str, moment: datetime) -> None:
         if key in self.refusing:
             raise BadRequest("its model is gone")
+        if key in self.removed_by:
+            self.scheduler.remove(self.removed_by[key])
         self.started.append((key, moment.strftime("%H:%M")))
         self.done.set()
 
@@ -72,6 +75,17 @@ def test_a_new_schedule_may_be_due_at_once_and_a_removed_one_never_is() -> None:
         await world.at(0)
 
     assert played(play).started == [("now", "08:00")]
+
+
+def test_a_schedule_that_is_removed_while_one_starts_does_not_start() -> None:
+    async def play(world: World) -> None:
+        world.removed_by = {"first": "second", "third": "third"}
+        for key in ("first", "second", "third"):
+            world.scheduler.put(key, hourly(), BEGIN)
+        await world.at(1)
+        await world.at(2)
+
+    assert played(play).started == [("first", "09:00"), ("third", "09:00"), ("first", "10:00")]
 
 
 def test_a_schedule_that_cannot_start_its_job_does_not_stop_others() -> None:

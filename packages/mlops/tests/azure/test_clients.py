@@ -17,5 +17,5 @@ def test_a_stage_that_is_gone_or_never_was_is_told_before_azure_is_asked() -> No
     # given an event of a stage that project.yml does not list
     clients = WorkspaceClients(load_project(ROOT))
 
-    with pytest.raises(InputError, match="there is no stage 'preprod'; did you mean 'prod'"):
+    with pytest.raises(InputError, match=r"there is no stage 'preprod' \(did you mean 'prod'\?\)"):
         clients.stage("preprod")

@@ -196,3 +196,28 @@ def test_error_shows_message_evidence_and_advice() -> None:
 
     assert err.getvalue() == "Error: step x failed\n  line 1\n  line 2\nCorrect it.\n"
     assert json.loads(out.getvalue())["error"]["details"] == ["line 1", "line 2"]
+
+
+def test_progress_is_broken_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+
+    say("load test passed: 21 requests, 0 failed, p95 11 ms, traffic 100 % of it")
+
+    assert terminal.getvalue().splitlines() == [
+        "load test passed: 21 requests, 0 failed,",
+        "  p95 11 ms, traffic 100 % of it",
+    ]
+
+
+def test_the_title_of_a_table_is_not_broken_at_its_width() -> None:
+    out = Terminal()
+
+    class Titled(Answer):
+        def blocks(self) -> Sequence[Block]:
+            return [Table("job credit-default-20260301-101500-1a2b (21.0 s)", ("step",), (("train",),))]
+
+    render_result(Titled(), as_json=False, out=out)
+
+    assert "job credit-default-20260301-101500-1a2b (21.0 s)" in re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())

@@ -204,3 +204,20 @@ def test_port_that_is_taken_is_told_with_advice(page: Page) -> None:
         DashboardServer(server.server_port, page)
 
     assert "--port 0" in refused.value.advice
+
+
+def test_the_page_says_in_which_repository_the_releases_are(make_snapshot: Making) -> None:
+    hint = "The releases of `mlops demo` are in its scratch repository: `mlops --project scratch COMMAND`."
+    snapshot = make_snapshot()
+    stages = tuple(
+        replace(each, status=replace(each.status, differs="runs version 2, and this checkout releases no model to it"))
+        for each in snapshot.stages
+    )
+    here = render(replace(snapshot, stages=stages, repository="/srv/project", hint=hint), served=False).html
+    address = "https://github.com/o/r"
+    hosted = render(replace(snapshot, repository=address, repository_url=address), served=False).html
+
+    assert "releases of <code>/srv/project</code>" in here
+    assert "mlops --project scratch COMMAND" in here
+    assert "this checkout releases no model to it" in here
+    assert f'releases of <a href="{address}">{address}</a>' in hosted

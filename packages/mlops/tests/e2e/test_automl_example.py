@@ -73,6 +73,15 @@ def test_every_stage_runs_the_graph_of_the_search(played: Played) -> None:
     assert played.demo["metrics"]["roc_auc"] > 0.75
 
 
+def test_its_search_is_tuned_as_any_train_step(played: Played) -> None:
+    # Of 20 trials, which take minutes, two show that what they report is compared.
+    tuned = played.fork.document("tune", "--trials", "2", connected=True)
+
+    assert [trial["state"] for trial in tuned["trials"]] == ["Completed", "Completed"]
+    assert tuned["best"]["score"] == max(trial["score"] for trial in tuned["trials"])
+    assert tuned["gain"] is not None
+
+
 def test_a_worse_model_is_stopped_by_the_gates(played: Played) -> None:
     shown = played.fork.document("demo", "--bad-model")
 

@@ -70,7 +70,11 @@ def test_digest_is_that_of_the_package_and_the_report_is_kept(lifecycle: Lifecyc
     page, facts = report.read_text(), lifecycle.first
     for fact in ("credit-default 1", digest, facts["job"], "<dt>commit</dt>", "<dt>data</dt>"):
         assert fact in page
-    assert page.replace(facts_of(page), "<!-- facts -->") == (package / "report.html").read_text()
+    untitled = page.replace(": credit-default 1</title>", "</title>")
+    assert untitled.replace(facts_of(page), "<!-- facts -->") == (package / "report.html").read_text()
+    checked = report.with_name(f"validation-{report.name}").read_text()
+    for fact in ("credit-default 1", digest, facts["job"], f'href="{report.name}"'):
+        assert fact in checked
 
 
 def facts_of(page: str) -> str:
@@ -111,9 +115,9 @@ def test_second_demo_reuses_everything(lifecycle: Lifecycle) -> None:
     assert again["job"] != lifecycle.first["job"]
     assert said.count("(reused)") == 5
     assert "uploading" not in said
-    assert "promotion to prod" in said
+    assert "promoting to prod" in said
     assert "merged" not in said
-    assert "create:" not in said
+    assert "creating" not in said
 
 
 def test_state_is_private(lifecycle: Lifecycle) -> None:

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from chromium import CONTRAST, PROGRAM, open_tab
 
+from mlops.azure.service_health import Objective
+from mlops.batch.score import BatchScoreResult, Outcome, keep_batch_report
 from mlops.endpoint.view import Live
 from mlops.gates.render import html_report
+from mlops.models.explanation import ExplainedRow, ExplainResult, FeatureContribution, with_report
+from mlops.models.facts import Subject, add_pull_request, commit_fact
 from mlops.monitoring.measuring import MonitoringRequest, Results, nothing_collected
 from mlops.monitoring.result import Monitored, write_report
 from mlops.monitoring.verdict import judge_window
 from mlops.promotion.gate_run import write_reports
+from mlops.rollout.decide import Begin, Create, CreateEndpoint, EnterPhase, RollBack
+from mlops.rollout.deploy import keep_rollout_report
+from mlops.rollout.plan import Plan, Target
+from mlops.rollout.run import Step
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
 from mlops.settings.project import Project, load_project, read_project_schema
+from mlops.settings.releases import SkippedPhase
 from mlops.settings.stages import StageOrder
 from mlops.tuning.report import Comparison, Trial
 from mlops.tuning.report import write_report as write_tuning
@@ -29,11 +39,13 @@ from model_package.measures import Interval, Measure
 from model_package.monitoring.findings import Findings
 from model_package.reports.figures import canvas, svg
 from model_package.reports.pages import Fact, Section, keep_page, write_page
+from model_package.steps.run import job_facts
 
 ROOT: Final = Path(__file__).parents[4]
 PACKAGES: Final = ROOT / "packages"
 PHONE: Final = 360
 WIDTHS: Final = (PHONE, 1200)
+SUBJECT: Final = Subject("credit-default", "2", "sha256:" + "b" * 64, "credit-20260301-1", "d" * 40, "credit 7")
 SERVICE: Final = {"failure_share": Measure(0.0), "latency_p99_milliseconds": Measure(20.0)}
 # Tables whose last column cannot be seen: neither inside the page nor by scrolling what holds the table.
 HIDDEN: Final = """[...document.querySelectorAll("table")].filter((table) => {
@@ -74,7 +86,8 @@ def test_every_report_reads_well_on_a_phone_and_in_the_dark(world: Any, recipe: 
                 page.set_viewport_size({"width": width, "height": 800})
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width} px"
                 assert page.evaluate(HIDDEN) == 0, f"{name} at {width} px"
-            assert page.evaluate(SCROLLED) == [], f"{name} must be scrolled on a desktop"
+                # A phone shows the rows of a table as cards.
+                assert page.evaluate(SCROLLED) == [], f"{name} must be scrolled at {width} px"
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
                 assert page.evaluate(CONTRAST) >= 4.5, f"too little contrast of {name} when {scheme}"
@@ -96,6 +109,64 @@ def test_a_report_says_what_it_is_about_and_leads_to_the_others(world: Any, tmp_
     assert f'href="{training.name}"' in page
     assert 'href="index.html"' in page
     assert f'href="{training.name}"' in training.with_name("index.html").read_text(encoding="utf-8")
+
+
+def test_every_report_names_model_job_commit_data_and_date(tmp_path: Path) -> None:
+    for name, page in pages_of_commands(tmp_path).items():
+        text = page.read_text(encoding="utf-8")
+        # The package of these rollouts is not there, so nothing says where the model comes from.
+        known = (SUBJECT.job, SUBJECT.commit, SUBJECT.data) if "roll" not in name and "release" not in name else ()
+        for fact in (SUBJECT.model, SUBJECT.digest, *known, f"{datetime.now(UTC):%Y-%m-%d} "):
+            assert fact in text, name
+
+
+@pytest.mark.parametrize(
+    ("remote", "page"),
+    [
+        ("git@github.com:o/r.git", "https://github.com/o/r/commit/"),
+        ("https://dev.azure.com/o/p/_git/r", "https://dev.azure.com/o/p/_git/r/commit/"),
+        ("/srv/git/r.git", ""),
+        ("", ""),
+    ],
+)
+def test_a_commit_is_linked_where_the_remote_is_on_a_git_host(tmp_path: Path, remote: str, page: str) -> None:
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    if remote:
+        subprocess.run(["git", "-C", str(tmp_path), "remote", "add", "origin", remote], check=True)
+    project = Project(root=tmp_path, settings=load_project(ROOT).settings)
+
+    assert commit_fact(project, "d" * 40).link == (f"{page}{'d' * 40}" if page else "")
+    assert commit_fact(project, "d" * 40 + "-dirty").value == "d" * 40 + "-dirty"
+    assert commit_fact(project, "unknown").link == ""
+
+
+def test_a_report_names_the_pull_request_that_is_opened_after_it(tmp_path: Path) -> None:
+    page = keep_page(tmp_path / "gate.html", "<main><!-- facts --></main>", [Fact("model", "credit-default 2")])
+
+    add_pull_request(page, "https://github.com/o/r/pull/7")
+
+    assert page.read_text(encoding="utf-8") == (
+        '<main><dl class="facts"><div><dt>model</dt><dd>credit-default 2</dd></div>'
+        '<div><dt>more</dt><dd><a href="index.html">all reports</a></dd></div>'
+        '<div><dt>pull request</dt><dd><a href="https://github.com/o/r/pull/7">7</a></dd></div></dl></main>'
+    )
+
+
+def test_the_facts_of_a_step_give_way_to_those_of_the_registered_model(tmp_path: Path) -> None:
+    page = tmp_path / "validation.html"
+    contexts = contexts_of_steps()["validate_data"]
+    step = [Fact("data", "rows.csv"), *job_facts({"AZUREML_ROOT_RUN_ID": "job-1"})]
+    write_page(page, ROOT / "components/validate_data/report.html.j2", contexts, step)
+    before = page.read_text(encoding="utf-8")
+
+    after = keep_page(page, before, [Fact("model", "credit-default 2")], listed=False).read_text(encoding="utf-8")
+
+    assert "job-1" in before
+    assert "ml.azure.com" not in before
+    assert "credit-default 2" in after
+    assert "job-1" not in after
+    on_azure = {"MLFLOW_TRACKING_URI": "azureml://westeurope.api.azureml.ms/mlflow", "AZUREML_RUN_ID": "job-1"}
+    assert job_facts(on_azure)[0].link.startswith("https://ml.azure.com/runs/job-1?wsid=/subscriptions/")
 
 
 def test_what_a_report_is_about_is_text_and_its_addresses_run_nothing(tmp_path: Path) -> None:
@@ -121,6 +192,7 @@ def every_report(world: Any, recipe: Any, folder: Path) -> dict[str, Path]:
     pages["tuning"] = write_tuning(folder / "tuning.html", many_trials(), facts)
     for name, findings in (("nothing collected", nothing_collected()), ("drift", drifted())):
         pages[name] = monitor_page(folder, name, findings)
+    pages |= pages_of_commands(folder)
     for name, context in contexts_of_steps().items():
         pages[name] = folder / f"{name}.html"
         write_page(pages[name], ROOT / "components" / name / "report.html.j2", context)
@@ -152,7 +224,44 @@ def monitor_page(folder: Path, name: str, findings: Findings) -> Path:
     results = Results("monitor-prod-1", findings, {"drift": svg(figure)})
     verdict = judge_window(rules, "prod", findings, SERVICE)
     monitored = Monitored(request, "credit-default", results, SERVICE, verdict)
-    return write_report(project, monitored, folder / f"{name}.html", {"git_commit": "d" * 40, "data": "credit:7"})
+    return write_report(project, monitored, folder / f"{name}.html", SUBJECT)
+
+
+def pages_of_commands(folder: Path) -> dict[str, Path]:
+    """What `deploy`, `score --batch` and `explain` write: of a release, a failure, rejected files, and a prediction."""
+    project = Project(root=folder, settings=load_project(ROOT).settings)
+    stage = project.settings.stage("prod")
+    plan = Plan("credit-default", "2", SUBJECT.digest, skipped_phases=(SkippedPhase("mirror", "no room for it"),))
+    objective = Objective(150.0, 300.0, 0.01)
+    target = Target(cast("Any", None), project, "prod", stage, plan, objective, 20.0, "models:/x", folder, None)
+    reasons = (
+        CreateEndpoint("there is no endpoint yet"),
+        Begin("green is free; blue is live", "green", "blue"),
+        Create("green will run credit-default 2", "green", "now", replaces=False),
+        EnterPhase("SLO met with mirrored traffic: " + "21 requests, 0 failed, " * 4, "traffic-10", "green", "blue"),
+        RollBack("SLO not met with 10 % of traffic: p95 latency 300 ms is over 150 ms", "blue"),
+    )
+    steps = [
+        Step(datetime(2026, 3, 1, 9, at, tzinfo=UTC), each, {"blue": 90, "green": 10})
+        for at, each in enumerate(reasons)
+    ]
+    released = keep_rollout_report(steps[:-1], target, "").replace(folder / "released.html")
+    outcomes = (
+        Outcome(file="march.csv", status="scored", rows=1_000, output="march.parquet"),
+        Outcome(file="april.csv", status="set aside", reason="it lacks the column AGE", details=[{"row": 3}], total=1),
+    )
+    result = BatchScoreResult("files", "model-2", "2", "j", outcomes, folder, 3.0, SUBJECT, None)
+    contributions = (FeatureContribution("PAY_0", 2, 0.3, 0.01), FeatureContribution("KIND", "new" * 20, -0.1, 0.01))
+    row = ExplainedRow(0, {"probability": 0.4}, "probability 0.4, decision 1", 0.4, 0.2, contributions)
+    explained = ExplainResult(SUBJECT.model, SUBJECT.digest, "probability", {}, 0.2, 512, (row,))
+    report = with_report(project, explained, folder, SUBJECT).report
+    assert report
+    return {
+        "a release": released,
+        "a rollback": keep_rollout_report(steps, target, "SLO not met with 10 % of traffic"),
+        "batch scoring": keep_batch_report(project, "prod", "rows/", result, "https://ml.azure.com/runs/j"),
+        "an explanation": report,
+    }
 
 
 def contexts_of_steps() -> Mapping[str, Mapping[str, Any]]:

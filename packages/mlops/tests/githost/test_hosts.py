@@ -97,3 +97,41 @@ def test_the_variables_name_the_builder() -> None:
     assert current_builder({}).id == WORKSTATION
     assert builder_of(None).id == UNKNOWN
     assert builder_of(current_builder(TRAINING).tags()) == current_builder(TRAINING)
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("git@github.com:o/r.git", "https://github.com/o/r/commit/0a1b"),
+        ("https://token@dev.azure.com/o/p%20q/_git/r", "https://dev.azure.com/o/p%20q/_git/r/commit/0a1b"),
+        ("git@ssh.dev.azure.com:v3/o/p/r", "https://dev.azure.com/o/p/_git/r/commit/0a1b"),
+    ],
+)
+def test_a_commit_has_a_page(url: str, page: str) -> None:
+    remote = parse_remote(url)
+
+    assert remote is not None
+    assert remote.host.commit_url(remote, "0a1b") == page
+
+
+@pytest.mark.parametrize(
+    ("environment", "page"),
+    [
+        (TRAINING | {"GITHUB_REF": "refs/pull/7/merge"}, "https://github.com/example/credit-default/pull/7"),
+        (TRAINING | {"GITHUB_REF": "refs/heads/main"}, ""),
+        (
+            {
+                "TF_BUILD": "True",
+                "SYSTEM_COLLECTIONURI": "https://dev.azure.com/o/",
+                "SYSTEM_TEAMPROJECT": "p q",
+                "BUILD_REPOSITORY_NAME": "r",
+                "SYSTEM_PULLREQUEST_PULLREQUESTID": "7",
+            },
+            "https://dev.azure.com/o/p%20q/_git/r/pullrequest/7",
+        ),
+        ({"TF_BUILD": "True"}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_job_of_a_pull_request_knows_its_page(environment: dict[str, str], page: str) -> None:
+    assert current_job(environment).pull_request_url == page

@@ -14,6 +14,7 @@ from mlops.checks.yaml.document import read_document
 from mlops.core.environments import environments_of
 from mlops.init.example import example_files, examples_of
 from mlops.settings.project import load_project
+from model_package.steps.held_out import held_out_name
 
 ROOT = Path(__file__).parents[4]
 EXAMPLES = examples_of(load_project(ROOT))
@@ -44,6 +45,19 @@ def test_a_tuning_varies_inputs_of_the_train_step(name: str) -> None:
     )
 
     assert set(space["parameters"]) <= set(step["inputs"])
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_its_train_step_reports_what_a_tuning_compares(name: str) -> None:
+    path = Path("components", "train_model", "train_model.py")
+    reported = read_text_of_step(first_of(Path("examples", name, "project", path), path))
+
+    assert held_out_name("") in reported or "model_package.steps.held_out" in reported
+
+
+def read_text_of_step(file: Path) -> str:
+    """The code of a step, without its comments."""
+    return "\n".join(line for line in file.read_text().splitlines() if not line.strip().startswith("#"))
 
 
 def first_of(*paths: Path) -> Path:

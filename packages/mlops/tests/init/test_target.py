@@ -157,7 +157,7 @@ def test_an_id_that_repeats_or_is_missing_is_refused() -> None:
         proposal({"y": ["0", "1"], "customer": numbers}, identifier="customer")
     assert "the id 'customer' repeats: 2 values occur in more than one row, such as 1, 2" in refused.value.message
 
-    with pytest.raises(InputError, match="is missing in 1 rows"):
+    with pytest.raises(InputError, match="is missing in 1 row"):
         proposal({"y": ["0", "1"], "customer": [*range(ROWS - 1), ""]}, identifier="customer")
 
 

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from mlops.audit.record import Event, Record, follow
+from mlops.core.results import Line, Table
 from mlops.endpoint.view import TAG_BEFORE, TAG_FROM, TAG_PHASE, TAG_SINCE, TAG_TO, Deployment, View
-from mlops.retire.plan import Uses, Version, last_uses, plan_deployments, plan_models
+from mlops.retire.applying import RetireResult
+from mlops.retire.plan import Item, Uses, Version, last_uses, plan_deployments, plan_models
 from mlops.settings.policies import Deadlines
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -140,3 +142,14 @@ def test_last_use_is_the_last_rollout_promotion_or_gate() -> None:
         records.append(follow(records[-1] if records else None, event, "ada", ago(9 - number)))
 
     assert last_uses(records, "prod") == ({"1": ago(9), "2": ago(8)}, {"blue": ago(9)})
+
+
+def test_a_retired_model_is_named_with_where_it_comes_from() -> None:
+    item = Item("model", "1", "1", "sha256:1", retire=True, reason="unused", origin="job j, commit c, data credit:7")
+
+    blocks = RetireResult("dev", "credit-default", (item,), applied=False).blocks()
+
+    texts = [block.text for block in blocks if isinstance(block, Line)]
+    assert texts[0] == "model version 1: job j, commit c, data credit:7"
+    assert texts[1].startswith("as of 20")
+    assert any(isinstance(block, Table) and block.title == "stage dev, model credit-default" for block in blocks)

@@ -40,6 +40,7 @@ from mlops.rollout.decide import (
 )
 from mlops.rollout.lease import change_of, lease_from
 from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_phase
+from mlops.rollout.run import ProgressReporter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OLD = Deployment("blue", "1", "sha256:old", "Succeeded")
@@ -315,3 +316,37 @@ def test_a_rollback_says_whether_a_figure_of_time_decided(verdict: Verdict, *, t
     action = next_action(both("traffic-10"), PLAN, Evidence(service=verdict), NOW)
     assert isinstance(action, RollBack)
     assert action.is_timing is timing
+
+
+def test_a_rollout_is_reported_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    view = both(step_phase(10))
+    reporter = ProgressReporter(PLAN)
+
+    for action in (
+        Begin("green is free; blue is live", "green", "blue"),
+        Create("green will run credit 2", "green", ATTEMPT, replaces=False),
+        EnterPhase("deployment green is ready", SMOKE, "green", "blue"),
+        Verify("smoke test of green", SMOKE, "green"),
+        EnterPhase("load test passed: 40 requests", MIRROR, "green", "blue"),
+        EnterPhase("SLO met with mirrored traffic: 40 requests", step_phase(10), "green", "blue"),
+        Wait("10 % of traffic: soaking for another 50 s"),
+        RollBack("SLO not met with 10 % of traffic: p95 latency 300 ms is over 150 ms", "blue"),
+        Finish("SLO met with 100 % of traffic: 40 requests", "green"),
+    ):
+        reporter.tell(action, view)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "rolling out credit 2 as deployment green, beside blue, which is live",
+        "creating deployment green …",
+        "✓ deployment green is ready",
+        "running the smoke test of green",
+        "✓ load test passed: 40 requests",
+        "mirroring 10 % of the requests to green",
+        "✓ SLO met with mirrored traffic: 40 requests",
+        "shifting traffic: blue 90 %, green 10 %",
+        "  10 % of traffic: soaking for another 50 s",
+        "✗ SLO not met with 10 % of traffic: p95 latency 300 ms is over 150 ms",
+        "rolling back: all traffic to blue; it was blue 90 %, green 10 %",
+        "✓ SLO met with 100 % of traffic: 40 requests",
+        "✓ credit 2 is released: green serves all traffic",
+    ]

@@ -8,6 +8,7 @@ from mlops.core.errors import ProjectError
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.project import read_project_schema
 from mlops.settings.stages import StageOrder
+from mlops.settings.verdict import number
 from model_package.schema import Feature, Schema, Slice, Subgroup
 
 ORDER = StageOrder(("dev", "staging", "prod"))
@@ -66,12 +67,12 @@ def test_the_templates_gates_ask_something_of_every_stage() -> None:
         ),
         ("measure: brier, every_stage: {max: 0.2}", "why: is missing"),
         ("measure: brier, why: '', every_stage: {max: 0.2}", "rules.0.why"),
-        ("measure: brier, why: x, every_stage: {maximum: 0.2}", "unknown key"),
+        ("measure: brier, why: x, every_stage: {maximum: 0.2}", "unknown key (did you mean 'max'?)"),
         ("measure: brier, why: x, every_stage: {max: .nan}", "finite"),
         ("measure: brier, why: x, every_stage: {max: .inf}", "finite"),
         ("measure: brier, why: x, every_stage: {max: '0.2'}", "number"),
         ("measure: brier, why: x, every_stage: {min: 0.3, max: 0.2}", "nothing could pass"),
-        ("measure: roc_auk, why: x, every_stage: {min: 0.7}", "unknown measure"),
+        ("measure: roc_auk, why: x, every_stage: {min: 0.7}", "unknown measure 'roc_auk' (did you mean 'roc_auc'?)"),
         ("measure: selection_rate_difference, why: x, every_stage: {max: 1}", "unknown measure"),
         ("measure: selection_rate_difference.sex, why: x, every_stage: {max: 1}", "unknown measure"),
         ("measure: roc_auc, why: x, no_champion: pass, every_stage: {max_rise: 0.1}", "would never block"),
@@ -166,3 +167,10 @@ def test_a_model_without_onnx_has_bounds_of_its_own_where_the_rule_is_on(tmp_pat
         for runtime in ("onnx", "pyfunc")
     }
     assert by_runtime == {"onnx": [[1, 1], [2, 1], [1]], "pyfunc": [[9, 1], [9, 1], [1]]}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.00001, "0.00001"), (-0.000073, "-0.000073"), (0.7843, "0.7843"), (9.9e-11, "9.9e-11")]
+)
+def test_small_numbers_are_written_without_powers_of_ten(value: float, text: str) -> None:
+    assert number(value) == text

@@ -53,7 +53,14 @@ def test_a_stage_that_scores_only_files_names_where(tmp_path: Path) -> None:
 
 
 BAD_FILES = [
-    ("unknown key", "name: credit-default", "nmae: x\nname: credit-default", "nmae", "unknown key"),
+    (
+        "unknown key",
+        "name: credit-default",
+        "nmae: x\nname: credit-default",
+        "nmae",
+        "unknown key (did you mean 'name'?)",
+    ),
+    ("unknown word", "serving: managed", "serving: mangaed", "stages.dev.serving", "(did you mean 'managed'?)"),
     ("missing key", "model: credit-default # the registered", "# the registered", "model", "is missing"),
     (
         "number for text",
@@ -251,7 +258,7 @@ def test_a_project_has_one_to_six_stages_in_its_own_order(tmp_path: Path, count:
 
 
 def test_a_stage_that_there_is_not_is_told_with_what_may_have_been_meant() -> None:
-    with pytest.raises(InputError, match=r"there is no stage 'prdo'; did you mean 'prod'") as caught:
+    with pytest.raises(InputError, match=r"there is no stage 'prdo' \(did you mean 'prod'\?\)") as caught:
         load_project(ROOT).settings.stage("prdo")
 
     assert "dev → staging → prod" in caught.value.advice

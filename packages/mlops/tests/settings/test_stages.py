@@ -45,7 +45,7 @@ def test_each_stage_has_its_value_and_null_is_one() -> None:
         (
             "stages:\n  dev: 1\n  stagin: 2\n  prod: 3\n",
             5,
-            "stages.stagin: project.yml has no stage 'stagin'; did you mean 'staging'?; its stages are dev → staging",
+            "stages.stagin: project.yml has no stage 'stagin' (did you mean 'staging'?); its stages are dev → staging",
         ),
         ("stages:\n  dev: one\n  staging: 2\n  prod: 3\n", 4, "stages.dev: Input should be a valid integer"),
         ("stages: 5\n", 3, "stages: must be a mapping of keys to values"),

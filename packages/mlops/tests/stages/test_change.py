@@ -302,7 +302,7 @@ def test_a_misspelt_stage_is_told_with_the_one_that_was_meant(folder: Path) -> N
     done = mlops(folder, "deploy", "--stage", "stagging")
 
     assert done.returncode == 2
-    assert "there is no stage 'stagging'; did you mean 'staging'?" in done.stderr
+    assert "there is no stage 'stagging' (did you mean 'staging'?)" in done.stderr
 
 
 def ask_of_dev_what_is_asked_of_prod(file: Path) -> None:

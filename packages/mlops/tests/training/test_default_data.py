@@ -66,7 +66,7 @@ def test_own_rows_come_before_a_generator_and_this_before_synthetic_ones(
     assert (own.file, own.schema) == (folder / "data" / "own.csv", None)
     said = capsys.readouterr().err
     assert "12,000 synthetic rows from schema.yml" in said
-    assert "a sample from data/generate_sample.py" in said
+    assert "a synthetic sample, made by data/generate_sample.py" in said
     assert "data/own.csv, the project's own file" in said
 
 

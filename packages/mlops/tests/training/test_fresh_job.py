@@ -1,4 +1,4 @@
-"""A training without reuse, and one with Spark: what the workspace is asked."""
+"""A training without reuse, on several machines or with Spark: what the workspace is asked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops.core.errors import InputError
 from mlops.models.data_asset import DataVersion
 from mlops.settings.project import Project, load_project
 from mlops.training.submission import Order, training_job
@@ -29,6 +30,17 @@ def test_the_job_asks_for_it_only_when_told(project: Project) -> None:
 
     assert [bool(job.settings and job.settings.force_rerun) for job in jobs] == [False, True]
     assert {job.name for job in jobs} == {"job-1"}
+
+
+def test_another_pipeline_is_named_by_its_file(project: Project) -> None:
+    job = training_job(project, project.settings.stage("dev"), replace(ORDER, pipeline="distributed"), {})
+
+    step = job.jobs["train_model"]
+    assert step.component.display_name == "Train model on several machines"
+    assert step.resources.instance_count == 2
+    with pytest.raises(InputError, match=r"there is no pipelines/train\.nowhere\.yml") as caught:
+        training_job(project, project.settings.stage("dev"), replace(ORDER, pipeline="nowhere"), {})
+    assert "distributed" in caught.value.advice
 
 
 def test_the_mode_of_the_data_is_that_of_the_pipelines_file(project: Project) -> None:

@@ -10,6 +10,7 @@ import pytest
 from azure.ai.ml import MLClient, load_component
 from azure.ai.ml.dsl import pipeline
 from azure.ai.ml.entities import PipelineJob, PipelineJobSettings
+from azure.ai.ml.sweep import Choice
 from azure.identity import DefaultAzureCredential
 
 from azureml_emulator.testing import running_emulator
@@ -87,6 +88,31 @@ def test_the_log_of_a_step_inside_nested_pipelines_is_shown(
     assert [(step.name, step.status) for step in job.steps] == [("outer", "Failed")]
     assert "step outer.inner.crash" in failed.message
     assert "the reason" in "\n".join(failed.details)
+
+
+def test_a_failed_sweep_says_why(client: MLClient, tmp_path: Path) -> None:
+    # given a step whose trials end well, and do not report what they are compared by
+    file = tmp_path / "component.yml"
+    file.write_text(f"{STEP.format(name='silent', command='echo ${{inputs.x}}')}inputs: {{x: {{type: integer}}}}\n")
+    silent = load_component(file)
+
+    @pipeline
+    def whole() -> None:
+        trial = silent(x=Choice([1]))
+        step = trial.sweep(sampling_algorithm="random", primary_metric="held_out_accuracy", goal="maximize")
+        step.set_limits(max_total_trials=1)
+
+    made = whole()
+    made.settings = PipelineJobSettings(default_compute="cpu-cluster")
+    name = str(client.jobs.create_or_update(made, experiment_name="silent").name)
+    project = load_project(ROOT).model_copy(update={"root": tmp_path})
+    with step_board() as board:
+        job = follow(client, Submitted(name, ("step",)), board)
+
+    failed = job_failure(client, project, job, None)
+
+    assert failed.message == f"step step of job {name} failed"
+    assert "No trial has reported the primary metric 'held_out_accuracy'" in "\n".join(failed.details)
 
 
 def test_a_cancel_that_comes_too_late_is_no_failure(client: MLClient, ended: PipelineJob) -> None:

@@ -153,7 +153,7 @@ def test_the_report_is_one_page_with_its_pictures(tmp_path: Path, scores: list[f
         ("min_value: -3.9", "min_value: low", "min_value"),
         ("min_value: -3.9", "min_value: 3.9", "min_value 3.9 is not below max_value -1.6"),
         ("min_value: -3.9", "min: -3.9", "min"),
-        ("learning_rate:", "learning_rte:", "learning_rte is not an input of the step, which has: split_data"),
+        ("learning_rate:", "learning_rte:", "of the step (did you mean 'learning_rate'?), which has: split"),
     ],
 )
 def test_what_is_wrong_in_the_search_space_is_said_with_its_line(

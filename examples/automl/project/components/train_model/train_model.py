@@ -155,7 +155,8 @@ def main() -> int:
         decision = Decision(choose_threshold(validation.target, expected), CHOSEN_BY)
         document["decision"], schema = asdict(decision), schema.with_decision(decision)
     measured = point_values(task_of(schema).prepare(validation.target, expected))
-    document["metrics"] = {f"validation_{name}": value for name, value in measured.items() if np.isfinite(value)}
+    # `mlops tune` compares trials by the main metric of this name.
+    document["metrics"] = {f"held_out_{name}": value for name, value in measured.items() if np.isfinite(value)}
     save_graph(as_graph(model, classes, train.features.shape[1], schema), expected, arguments.trained_model, schema)
     write_json(arguments.trained_model / "training.json", document)
     write_lineage(arguments.trained_model, arguments.split_data, __file__)

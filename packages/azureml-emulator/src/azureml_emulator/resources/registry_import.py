@@ -15,7 +15,7 @@ from azureml_emulator.kernel.resource_id import ResourcePath, parse_resource_pat
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.models import CONTENT_DIGEST
 from azureml_emulator.storage.blobs import IMMUTABLE_PREFIX, Blobs
-from azureml_emulator.storage.locator import Locator
+from azureml_emulator.storage.locator import Locator, is_web
 from azureml_emulator.storage.storage_access import StorageAccess
 
 
@@ -69,6 +69,9 @@ class RegistryImport:
         await self._behaviours.of(kind).put(kind, target, {"properties": properties})
 
     async def _copy_data(self, source: Resource, target: ResourcePath) -> str:
+        uri = str(source.properties["dataUri"])
+        if is_web(uri) and self._locator.web_address(uri, parse_resource_path(source.id).scope):
+            return uri
         content = self._locator.content(source)
         if not content.exists():
             raise BadRequest(f"The files of {source.id} were not found.", code="UserError")

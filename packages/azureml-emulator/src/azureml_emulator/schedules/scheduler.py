@@ -68,7 +68,8 @@ class Scheduler:
         """Start everything that is due now."""
         now = self._clock.now()
         for key, entry in list(self._entries.items()):
-            if entry.due is None or entry.due > now:
+            # Another start may have taken long enough for this schedule to be removed or replaced.
+            if self._entries.get(key) is not entry or entry.due is None or entry.due > now:
                 continue
             moment, entry.due = entry.due, next_occurrence(entry.trigger, now)
             try:

@@ -86,7 +86,7 @@ class Locator:
                 resource = self.asset(text, "data", scope)
                 name = _CONTENT_PROPERTY.get(resource.kind, "")
                 uri, owner = str(resource.properties.get(name) or ""), parse_resource_path(resource.id).scope
-                return self.web_address(uri, owner) if uri.startswith(_WEB) else None
+                return self.web_address(uri, owner) if is_web(uri) else None
             case _:
                 return None
 
@@ -223,3 +223,8 @@ class Locator:
         wanted = (account.lower(), container)
         stores = (store.properties for store in self._store.children(scope.key, "datastores"))
         return any(wanted == (str(each.get("accountName")).lower(), each.get("containerName")) for each in stores)
+
+
+def is_web(uri: str) -> bool:
+    """Whether a path is an address that begins as those of the web do; some lead into the emulator's storage."""
+    return uri.startswith(_WEB)

@@ -33,6 +33,7 @@ from mlops.core.layout import BATCH_DEPLOYMENT_FILE, BATCH_ENDPOINT_FILE, SCORIN
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.scoring import difference, read_golden_cases
 from mlops.endpoint.view import CONFIGURATION_TAG, DIGEST_TAG, FULL, VERSION_TAG, observe_batch
+from mlops.models.facts import Subject, subject_of_package
 from mlops.rollout.deploy import DeployResult, deploy
 from mlops.rollout.execute import write_default
 from mlops.rollout.release import VerifiedModel, find_model
@@ -75,6 +76,7 @@ class BatchDeployResult(Result):
     model: ReleasedModel
     actions: tuple[str, ...]
     seconds: float
+    subject: Subject
     skipped_phases: tuple[str, ...] = ()
     # As of an online endpoint: every call goes to the default deployment, and there is no address for single requests.
     scoring_uri: str | None = None
@@ -94,8 +96,7 @@ class BatchDeployResult(Result):
         rows = (
             ("batch endpoint", self.endpoint),
             ("deployment", self.deployment),
-            ("model", f"{self.model.name} version {self.model.version}"),
-            ("digest", self.model.digest),
+            *self.subject.rows(),
         )
         done = f"done in {self.seconds:.1f} s" if self.actions else "no changes: it was deployed before"
         return [
@@ -138,6 +139,7 @@ def deploy_batch(
     audit = _Audit(client, found, stage, name, skipped) if is_rollout else None
     if audit:
         audit.begun(observe_batch(client, endpoint).live)
+    say(f"deploying {model.name} {model.version} to the batch endpoint {endpoint} …")
     with suppress_output():
         if _ensure_endpoint(client, project, endpoint):
             actions.append(f"created the endpoint {endpoint}")
@@ -147,7 +149,7 @@ def deploy_batch(
             actions.append(f"deployed {name}")
     before = observe_batch(client, endpoint).live
     if audit and before != name:
-        say(f"the golden rows are scored by {name}")
+        say(f"golden test: {name} scores the golden rows …")
         try:
             actions.append(f"{name} scored {_scored_golden_rows(client, project, stage_name, name, found.package)}")
         except RolloutFailed as error:
@@ -166,6 +168,7 @@ def deploy_batch(
         model=model,
         actions=tuple(actions),
         seconds=time.monotonic() - begun,
+        subject=subject_of_package(found.model, found.package),
         skipped_phases=tuple(f"{each.phase}: {each.reason}" for each in skipped),
     )
 

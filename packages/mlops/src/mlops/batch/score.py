@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,18 +21,22 @@ from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import say, step_board
 from mlops.core.errors import InputError, Interrupted, JobFailed, RequestRefused
 from mlops.core.layout import SCORING_STEP
-from mlops.core.results import Block, Line, Result, Table
-from mlops.endpoint.view import VERSION_TAG
+from mlops.core.results import Block, Line, Result, Table, counted
+from mlops.endpoint.view import DIGEST_TAG, VERSION_TAG
+from mlops.models.facts import Subject, facts_of, find_subject, keep_report
+from mlops.models.registered import ModelVersion
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure
 from mlops.training.submission import new_job_name
+from model_package.reports.pages import Fact
 from model_package.rows.files import KINDS
 
 OUTCOMES_FILE: Final = "outcomes.jsonl"
 SCORED: Final = "scored"
 SET_ASIDE: Final = "set aside"
 IGNORED: Final = "ignored"
+_TEMPLATE: Final = Path(__file__).with_name("report.html.j2")
 _REMOTE: Final = "azureml:"
 _INPUT: Final = "data"
 _PREDICTIONS: Final = "predictions"
@@ -85,11 +89,13 @@ class BatchScoreResult(Result):
     outcomes: tuple[Outcome, ...]
     output: Path
     seconds: float
+    subject: Subject
+    report: Path | None
 
     @property
     def exit_code(self) -> int:
         """1 if a file was rejected."""
-        return int(bool(self._of(SET_ASIDE)))
+        return int(bool(self.of(SET_ASIDE)))
 
     def document(self) -> dict[str, Any]:
         """Everything, including the outcome of each file."""
@@ -98,36 +104,40 @@ class BatchScoreResult(Result):
             "deployment": self.deployment,
             "model_version": self.model_version,
             "job": self.job,
-            "rows": self._rows,
+            "rows": self.rows,
             "files": [outcome.model_dump() for outcome in self.outcomes],
             "output": str(self.output),
             "seconds": round(self.seconds, 3),
+            "report": str(self.report) if self.report else None,
         }
 
     def blocks(self) -> Sequence[Block]:
         """The counts, and the files that were set aside with their reasons."""
-        scored, aside = self._of(SCORED), self._of(SET_ASIDE)
+        scored, aside = self.of(SCORED), self.of(SET_ASIDE)
         facts = (
             ("batch endpoint", f"{self.endpoint}, deployment {self.deployment}"),
-            ("model version", self.model_version),
-            ("files scored", f"{len(scored)} with {self._rows:,} rows"),
+            *self.subject.rows(),
+            ("files scored", f"{len(scored)} with {counted(self.rows, 'row')}"),
             ("files rejected", str(len(aside))),
             ("predictions", str(self.output)),
+            *((("report", str(self.report)),) if self.report else ()),
         )
         blocks: list[Block] = [Table(f"job {self.job} ({self.seconds:.1f} s)", (), facts)]
         if aside:
             rows = tuple((outcome.file, outcome.reason or "") for outcome in aside[:_SHOWN])
-            blocks.append(Table("set aside", ("file", "reason"), rows))
+            blocks.append(Table("rejected files", ("file", "reason"), rows))
             blocks.append(Line(f"{self.output / OUTCOMES_FILE} has the full reasons.", "bad"))
             blocks.append(Line("Correct these files and score them again; the others are done.", "hint"))
         return blocks
 
-    def _of(self, status: str) -> list[Outcome]:
+    def of(self, status: str) -> list[Outcome]:
+        """The outcomes of one status."""
         return [outcome for outcome in self.outcomes if outcome.status == status]
 
     @property
-    def _rows(self) -> int:
-        return sum(outcome.rows for outcome in self._of(SCORED))
+    def rows(self) -> int:
+        """The rows that were scored."""
+        return sum(outcome.rows for outcome in self.of(SCORED))
 
 
 def score_files(
@@ -141,16 +151,45 @@ def score_files(
     begun = time.monotonic()
     endpoint = project.settings.stage(stage_name).files_endpoint
     name = deployment or _default_deployment(client, endpoint, stage_name)
-    version = (client.batch_deployments.get(name, endpoint).tags or {}).get(VERSION_TAG, "unknown")
+    tags = client.batch_deployments.get(name, endpoint).tags or {}
+    version = tags.get(VERSION_TAG, "unknown")
     job_name = new_job_name(project.settings.name)
     with _input_folder(source) as folder:
         finished = _run(client, endpoint, name, job_name, folder)
     if finished.status != COMPLETED:
         raise job_failure(client, project, finished, Path(source))
     outcomes = _fetch(client, finished.name, output)
-    return BatchScoreResult(
-        endpoint, name, version, finished.name, outcomes, output.resolve(), time.monotonic() - begun
+    model = ModelVersion(project.settings.model, version, tags.get(DIGEST_TAG, ""))
+    result = BatchScoreResult(
+        endpoint=endpoint,
+        deployment=name,
+        model_version=version,
+        job=finished.name,
+        outcomes=outcomes,
+        output=output.resolve(),
+        seconds=time.monotonic() - begun,
+        subject=find_subject(client, project, stage_name, model),
+        report=None,
     )
+    # The golden rows of a deployment that is not the default yet are no report for people.
+    return (
+        result
+        if deployment
+        else replace(result, report=keep_batch_report(project, stage_name, source, result, finished.studio_url))
+    )
+
+
+def keep_batch_report(
+    project: Project, stage: StageName, source: str, result: BatchScoreResult, job_url: str | None
+) -> Path:
+    """Write the page of a run: how many files and rows were scored, and the outcome of each file."""
+    more = (
+        Fact("stage", f"{stage}, deployment {result.deployment}"),
+        Fact("files", source),
+        Fact("scored by job", result.job, job_url or ""),
+    )
+    facts = facts_of(project, result.subject, "scored", *more)
+    return keep_report(project, f"batch-{stage}-{result.job}.html", _TEMPLATE, {"result": result}, facts)
 
 
 def _default_deployment(client: MLClient, endpoint: str, stage_name: StageName) -> str:

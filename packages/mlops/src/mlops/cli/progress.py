@@ -6,11 +6,14 @@ Results go through rendering.py; this module never writes to standard output.
 from __future__ import annotations
 
 import os
+import re
 import sys
+import textwrap
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from shutil import get_terminal_size
 from threading import Event, RLock, Thread
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -25,6 +28,10 @@ RUNNING = "Running"
 _SILENT_SECONDS: Final = 1.0
 _TICK_SECONDS: Final = 0.5
 _ERASED: Final = "\r\x1b[2K"
+NARROWEST: Final = 20
+_NAME_AND_VALUE: Final = 2
+_WHOLE: Final = re.compile(r"`[^`]*`|\d %")
+_JOINT: Final = "\0"
 _STATUS_STYLES = {"Completed": "green", RUNNING: "cyan", "Failed": "bold red", "Canceled": "yellow"}
 
 
@@ -116,7 +123,26 @@ class StepBoard:
 def say(text: str) -> None:
     """Print one line on standard error."""
     sign_of_life.clear()
-    print(text, file=sys.stderr, flush=True)
+    below = len(text) - len(text.lstrip()) + 2
+    lines = wrapped(text, get_terminal_size().columns, below) if sys.stderr.isatty() else [text]
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def wrapped(text: str, width: int, indent: int | None = None) -> list[str]:
+    """Lines of at most `width` characters, broken between words; a word that is longer stays whole.
+
+    Lines after the first begin below the text, or after `indent` spaces.
+    """
+    if len(text) <= width or len(text.split()) <= _NAME_AND_VALUE:
+        return [text]
+    own = len(text) - len(text.lstrip())
+    after = " " * (own + (2 if own else 0) if indent is None else indent)
+    # A command stays on one line, so that it can be copied; a number stays with its percent sign.
+    joined = _WHOLE.sub(lambda found: found[0].replace(" ", _JOINT), text)
+    lines = textwrap.wrap(
+        joined, max(width, NARROWEST), subsequent_indent=after, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(_JOINT, " ") for line in lines]
 
 
 @contextmanager

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 
 from mlops.cli.ci_output import report_error, report_result
-from mlops.cli.progress import sign_of_life
+from mlops.cli.progress import NARROWEST, sign_of_life, wrapped
 from mlops.core.errors import MlopsError
 from mlops.core.results import Block, HistogramPair, Line, Raw, Result, Table, Tone
 
@@ -26,10 +25,6 @@ _STYLES: dict[Tone, str] = {"plain": "", "good": "green", "bad": "bold red", "hi
 _COLUMN_GAP = "  "
 _BELOW = "      "
 _LONGEST_CELL = 24
-_NARROWEST = 20
-_NAME_AND_VALUE = 2
-_QUOTED = re.compile(r"`[^`]*`")
-_JOINT = "\0"
 _PLAIN_WIDTH = 80
 _BEFORE, _AFTER = "cyan", "yellow"
 # What precedes a command in a sentence: a quotation mark, the start of a substitution, or a colon.
@@ -103,14 +98,15 @@ def narrow_lines(table: Table, width: int) -> list[str]:
     widths = [max(len(row[at]) for row in (table.columns, *table.rows) if at < len(row)) for at in columns]
     longest = max(columns, key=lambda at: widths[at])
     room = width - sum(widths) + widths[longest] - len(_COLUMN_GAP) * len(widths)
-    if room >= _NARROWEST:
+    if room >= NARROWEST:
         return _with_wrapped_cells(table, longest, room)
     long = [at for at in columns if widths[at] > _LONGEST_CELL]
     short = [at for at in columns if at not in long]
     lines = [table.title] if table.title else []
     for row in (table.columns, *table.rows):
         cells = [row[at].ljust(widths[at]) for at in short if at < len(row)]
-        lines += wrapped(_COLUMN_GAP + _COLUMN_GAP.join(cells).rstrip(), width)
+        whole = _COLUMN_GAP + _COLUMN_GAP.join(cells).rstrip()
+        lines += wrapped(whole if len(whole) <= width else _COLUMN_GAP + " ".join(cells).rstrip(), width)
         lines += [line for at in long if at < len(row) and row[at] for line in wrapped(_BELOW + row[at], width)]
     return lines
 
@@ -134,23 +130,6 @@ def _named_values(table: Table, width: int) -> list[str]:
         text = f"{_COLUMN_GAP}{row[0].ljust(names)}{_COLUMN_GAP}{_COLUMN_GAP.join(row[1:])}".rstrip()
         lines += wrapped(text, width, names + 2 * len(_COLUMN_GAP))
     return lines
-
-
-def wrapped(text: str, width: int, indent: int | None = None) -> list[str]:
-    """Lines of at most `width` characters, broken between words; a word that is longer stays whole.
-
-    Lines after the first begin below the text, or after `indent` spaces.
-    """
-    if len(text) <= width or len(text.split()) <= _NAME_AND_VALUE:
-        return [text]
-    own = len(text) - len(text.lstrip())
-    after = " " * (own + (2 if own else 0) if indent is None else indent)
-    # A command stays on one line, so that it can be copied.
-    joined = _QUOTED.sub(lambda found: found[0].replace(" ", _JOINT), text)
-    lines = textwrap.wrap(
-        joined, max(width, _NARROWEST), subsequent_indent=after, break_long_words=False, break_on_hyphens=False
-    )
-    return [line.replace(_JOINT, " ") for line in lines]
 
 
 def _render_blocks(blocks: Sequence[Block], out: TextIO) -> None:
@@ -199,9 +178,10 @@ def _render_rich_table(table: Table, console: Console) -> None:
         for line in narrow_lines(table, console.width):
             console.print(Text(line), soft_wrap=True)
         return
-    rich_table = RichTable(
-        title=table.title or None, title_justify="left", box=box.ROUNDED, show_header=bool(table.columns)
-    )
+    # A title of the table itself would be broken at the table's width.
+    for line in wrapped(table.title, console.width) if table.title else ():
+        console.print(Text(line, style="italic"), soft_wrap=True)
+    rich_table = RichTable(box=box.ROUNDED, show_header=bool(table.columns))
     for name in table.columns or ("",) * max((len(row) for row in table.rows), default=0):
         rich_table.add_column(name, overflow="fold")
     for row in table.rows:

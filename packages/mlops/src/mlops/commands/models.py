@@ -296,22 +296,22 @@ def explain_command(
     """
     from mlops.cli.rendering import answer
     from mlops.core.errors import InputError
+    from mlops.models.explanation import explain_rows, with_report
     from mlops.settings.project import load_project
 
     if (stage is None) == (package is None):
         raise InputError("say what to explain: either --stage or --package", "Give one of the two.")
     project = load_project(project_path)
     body = _request_body(project, file)
-    model, folder = project.settings.model, package
+    subject, folder = None, package
     if folder is None:
         from mlops.azure.workspace import WorkspaceClients
         from mlops.endpoint.view import live_package
 
-        model, folder = live_package(WorkspaceClients(project), project.order.find(stage or ""))
+        subject, folder = live_package(WorkspaceClients(project), project.order.find(stage or ""))
 
-    from mlops.models.explanation import explain_rows
-
-    return answer(explain_rows(folder, model, body), as_json=as_json)
+    result = explain_rows(folder, subject.model if subject else project.settings.model, body)
+    return answer(with_report(project, result, folder, subject), as_json=as_json)
 
 
 @mlops_command(
@@ -342,7 +342,7 @@ def retire_command(project_path: Path | None, *, stage: str, applied: bool, as_j
     planned = make_plan(clients, stage_name)
     if applied:
         apply_plan(clients, stage_name, planned)
-    return answer(RetireResult(stage_name, tuple(planned), applied), as_json=as_json)
+    return answer(RetireResult(stage_name, project.settings.model, tuple(planned), applied), as_json=as_json)
 
 
 def _request_body(project: Project, file: str | None) -> bytes:

@@ -5,12 +5,14 @@ The pydantic model that reads a file defines what it may contain.
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -18,7 +20,9 @@ from pydantic_core import ErrorDetails
 from mlops.core.errors import ProjectError
 from mlops.core.results import SourceLocation
 from mlops.core.yaml_nodes import FIRST_LINE, MOST_CHARACTERS, KeyPath, YamlError, compose, value_of
+from model_package.errors import did_you_mean
 
+_QUOTED: Final = re.compile(r"'([^']*)'")
 # UTF-8 takes up to four bytes per character.
 _MOST_BYTES: Final = 4 * MOST_CHARACTERS
 
@@ -166,17 +170,24 @@ def _checked(
         value = model.model_validate(document.value, context=dict(context or {}))
     except ValidationError as error:
         renamed = model.renamed_keys if issubclass(model, YamlFile) else {}
-        raise _refusal(file, document, _problems(document, error, renamed)) from error
+        raise _refusal(file, document, _problems(document, error, renamed, model)) from error
     return CheckedFile(file, value, document)
 
 
-def _problems(document: Document, error: ValidationError, renamed: Mapping[str, str]) -> list[tuple[KeyPath, str]]:
+def _problems(
+    document: Document, error: ValidationError, renamed: Mapping[str, str], model: type[BaseModel]
+) -> list[tuple[KeyPath, str]]:
     found = [(_keys_as_written(document.value, detail["loc"]), detail) for detail in error.errors()]
     old = {path for path, detail in found if detail["type"] == "extra_forbidden" and path[-1] in renamed}
     # Do not also report the new key as missing.
     new = {(*path[:-1], renamed[str(path[-1])]) for path in old}
     return [
-        (path, f"is called `{renamed[str(path[-1])]}` since format 1; rename it" if path in old else _reason(detail))
+        (
+            path,
+            f"is called `{renamed[str(path[-1])]}` since format 1; rename it"
+            if path in old
+            else _reason(detail, _known_keys(model, path[:-1])),
+        )
         for path, detail in found
         if path not in new or detail["type"] != "missing"
     ]
@@ -221,7 +232,27 @@ def _keys_as_written(value: Any, path: KeyPath) -> KeyPath:
     return tuple(written)
 
 
-def _reason(detail: ErrorDetails) -> str:
+def _known_keys(kind: Any, path: KeyPath) -> set[str]:
+    """The keys that a mapping at `path` of a file may have, where `kind` is what the whole file is read as."""
+    arguments = get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = {field.alias or name: field.annotation for name, field in kind.model_fields.items()}
+        if "root" in fields:
+            return _known_keys(fields["root"], path)
+        if not path:
+            return set(fields)
+        return _known_keys(fields.get(str(path[0])), path[1:])
+    if get_origin(kind) in (Annotated, Union, UnionType):
+        return {key for each in arguments for key in _known_keys(each, path)}
+    # A list or tuple of parts, or a mapping to them.
+    return (
+        _known_keys(arguments[-1 if len(arguments) > 1 and arguments[-1] is not ... else 0], path[1:])
+        if (arguments and path)
+        else set()
+    )
+
+
+def _reason(detail: ErrorDetails, known: Collection[str]) -> str:
     match detail["type"], detail["loc"]:
         case "missing", ("format",):
             return "is missing; write `format: 1` at the top, and correct the other problems listed"
@@ -230,7 +261,11 @@ def _reason(detail: ErrorDetails) -> str:
         case "missing", _:
             return "is missing; add it"
         case "extra_forbidden", _:
-            return "unknown key; correct its spelling or remove it"
+            meant = did_you_mean(str(detail["loc"][-1]), known)
+            return f"unknown key{meant}; correct its spelling or remove it"
+        case "literal_error", _:
+            choices = _QUOTED.findall(str(detail.get("ctx", {}).get("expected", "")))
+            return f"{detail['msg']}, not {detail['input']!r}{did_you_mean(str(detail['input']), choices)}"
         case "string_type", _:
             return f"must be text, not {detail['input']!r}; put it in quotes"
         case (("model_type" | "model_attributes_type" | "dict_type"), _):

@@ -18,6 +18,7 @@ from typing import Any, Final
 from mlops.core.documents import read_text, read_yaml
 from mlops.core.errors import InputError, MachineError
 from mlops.core.layout import STATE_FOLDER, private_folder
+from model_package.errors import did_you_mean
 
 ENVIRONMENT_FOLDER: Final = Path("environments")
 INSTALLED_FOLDER: Final = STATE_FOLDER / "environments"
@@ -110,7 +111,8 @@ def install(root: Path, key: str, *, torch_backend: str | None = None, with_pip:
     known = {each.key: each for each in environments_of(root)}
     environment = known.get(key)
     if environment is None:
-        raise InputError(f"there is no environments/{key}.yml", f"Name one of {', '.join(known)}.")
+        meant = did_you_mean(key, known)
+        raise InputError(f"there is no environments/{key}.yml{meant}", f"Name one of {', '.join(known)}.")
     if environment.conda_file is None:
         raise InputError(f"environments/{key}.yml has no conda_file, which names its packages", "Install it by hand.")
     python, pins = _requirements(environment.conda_file)

@@ -67,6 +67,11 @@ class HistogramPair:
 Block = Line | Table | Raw | HistogramPair
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as "1 row" and "1,000 rows"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class Result(ABC):
     """A command's result: as a document for programs and as blocks for people."""
 

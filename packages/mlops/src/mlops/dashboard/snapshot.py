@@ -16,8 +16,11 @@ from mlops.azure.errors import explain
 from mlops.azure.service_metrics import Interval, Monitor
 from mlops.azure.workspace import WorkspaceClients, connect_management
 from mlops.core.errors import MlopsError
+from mlops.core.layout import demo_hint
 from mlops.endpoint.stage_status import StageStatus, stage_status
 from mlops.endpoint.view import View
+from mlops.githost.hosts import remote_of
+from mlops.models.facts import commit_fact
 from mlops.settings.project import BATCH, MANAGED, NO_ONLINE_ENDPOINT, read_project_schema
 from mlops.settings.releases import Release, manifest_file, read_manifest
 from mlops.settings.stages import StageName
@@ -48,17 +51,24 @@ class StageSnapshot:
     release_problem: str
     history: StageHistory
     service: Service
+    commit_url: str = ""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All stages of a project at one point in time."""
+    """All stages of a project at one point in time.
+
+    `repository` is where their releases were read, with its page or ""; `hint` says where they are if not there.
+    """
 
     project: str
     model: str
     task: str
     taken: datetime
     stages: tuple[StageSnapshot, ...]
+    repository: str = ""
+    repository_url: str = ""
+    hint: str = ""
 
 
 _UNKNOWN: Final = (AzureError, MlException, MlopsError)
@@ -74,15 +84,27 @@ def take_snapshot(clients: WorkspaceClients) -> Snapshot:
     if len(problems) == len(stages):
         raise problems[0]
     settings = clients.project.settings
-    task = read_project_schema(clients.project.root).task
-    return Snapshot(settings.name, settings.model, task, taken, stages)
+    root = clients.project.root
+    remote = remote_of(root)
+    return Snapshot(
+        settings.name,
+        settings.model,
+        read_project_schema(root).task,
+        taken,
+        stages,
+        repository=remote.url if remote else str(root),
+        repository_url=remote.url if remote else "",
+        hint=demo_hint(root) if any(stage.status.differs for stage in stages) else "",
+    )
 
 
 def _stage(clients: WorkspaceClients, name: StageName, now: datetime) -> StageSnapshot:
     release, release_problem = _release(clients, name)
     status = _status(clients, name)
     history = _history(clients, name) if status.problem is None else StageHistory(name, problem=status.problem.message)
-    return StageSnapshot(name, status, release, release_problem, history, _service(clients, name, status.view, now))
+    service = _service(clients, name, status.view, now)
+    commit_url = commit_fact(clients.project, release.source.git_commit).link if release else ""
+    return StageSnapshot(name, status, release, release_problem, history, service, commit_url)
 
 
 def _status(clients: WorkspaceClients, name: StageName) -> StageStatus:

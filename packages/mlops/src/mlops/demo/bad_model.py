@@ -131,7 +131,7 @@ def show_bad_models(scratch: Scratch, clients: WorkspaceClients, data: Path, goo
 
 
 def _blocked_by_gate(scratch: Scratch, clients: WorkspaceClients, gated: StageName, data: Path) -> PromotionResult:
-    say("a worse model: its rows have the targets of other rows")
+    say("training a worse model, on rows with shuffled targets")
     training = scratch.project.order.training
     mixed = _with_mixed_targets(scratch.project, data)
     worse = train(clients.training, scratch.at_source(), training, mixed)
@@ -158,7 +158,7 @@ def _with_mixed_targets(project: Project, data: Path) -> Path:
 
 
 def _rolled_back(scratch: Scratch, clients: WorkspaceClients, data: Path) -> tuple[str, Callers]:
-    say("a model as good as the live one, whose scoring script degrades")
+    say("training a model as good as the live one; its scoring script will slow down under load")
     order = scratch.project.order
     busy = order.production
     other = train(clients.training, scratch.at_source(), order.training, data, _AS_GOOD)

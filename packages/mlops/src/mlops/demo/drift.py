@@ -134,7 +134,7 @@ def show_drift(scratch: Scratch) -> DriftResult:
             raise MachineError(
                 "no event about the drift was received", f"Check that the topic {stage.events_topic} delivers events."
             )
-        say(f"event {event.get('type')}: {event.get('subject')}")
+        say(f"received the event {event.get('type')} of {event.get('subject')}; retraining")
         retrained = retrain(clients, read_trigger(json.dumps(event)), datetime.now(UTC))
     return DriftResult(watched, played, found, event, retrained, scratch.repository.waiting(PROMOTIONS))
 

@@ -83,8 +83,9 @@ class DemoResult(Result):
         where_to_look = [
             ("report of the training", str(self.trained.report or "none")),
             *((f"report of the gate for {each.stage}", str(each.report)) for each in self.released if each.report),
+            *((("all reports", str(self.trained.report.with_name("index.html"))),) if self.trained.report else ()),
             *(self.drift.where if self.drift else ()),
-            ("MLflow", f"{self.pages} (works once; `mlops up` prints another)" if self.goes_on else "not running"),
+            ("MLflow (link works once)", self.pages if self.goes_on else "not running"),
             ("scratch repository", str(self.scratch)),
         ]
         folder = os.path.relpath(self.scratch)
@@ -157,7 +158,7 @@ def _scratch_for(project: Project, data: Future[DefaultData]) -> Scratch:
     from model_package.steps.synthetic_rows import synthetic_rows
 
     reached = featureless_metrics(schema, synthetic_rows(schema))
-    say(f"synthetic rows: in the scratch repository {GATES_FILE} asks of a model only that it learns from its features")
+    say(f"synthetic rows: {GATES_FILE} of the scratch repository only requires a model that beats a constant one")
     return prepare(project, say, lambda text: with_featureless_bounds(text, TASKS[schema.task], reached))
 
 

@@ -68,7 +68,7 @@ def release_to(scratch: Scratch, clients: WorkspaceClients, stage: StageName, ve
     if stage == scratch.project.order.training:
         return Released(stage, _rolled_out(scratch, clients, stage, version))
     scratch.at_branch()
-    say(f"promotion to {stage}")
+    say(f"promoting to {stage}")
     promotion = promote(clients, stage, None)
     report = merge(scratch, clients, promotion) if promotion.report else None
     return Released(stage, _rolled_out(scratch, clients, stage, None), promotion, report)

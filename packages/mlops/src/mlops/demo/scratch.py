@@ -181,9 +181,9 @@ def prepare(
         # One state for both: commands in the scratch repository find the demo's workspace.
         state.symlink_to(project.path(STATE_FOLDER), target_is_directory=True)
     say(
-        f"scratch repository {root}: rollouts there soak for {TIMING.soak_seconds:g} s per step, after a load test of "
-        f"{TIMING.requests_per_second:g} requests per second for {TIMING.load_seconds:g} s; "
-        f"the SLO allows a p95 latency of {TIMING.p95_milliseconds:,.0f} ms"
+        f"scratch repository {root}: its rollouts are short, with a load test of {TIMING.requests_per_second:g} "
+        f"requests per second for {TIMING.load_seconds:g} s, {TIMING.soak_seconds:g} s per traffic step, and an SLO of "
+        f"{TIMING.p95_milliseconds:,.0f} ms p95 latency"
     )
     return Scratch(ScratchRepository(root), load_project(root))
 

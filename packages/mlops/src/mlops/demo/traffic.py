@@ -195,7 +195,7 @@ def simulate_traffic(clients: WorkspaceClients, stage_name: StageName, live: Liv
     known = _collected(clients, stage_name, day)
     if len(known) == len(day.ids):
         return SimulatedTraffic(len(day.ids), _window_of(known.values()), None)
-    say(f"a day of shifted inputs: {len(day.ids):,} requests to {stage.online_endpoint}")
+    say(f"sending a day of shifted inputs: {len(day.ids):,} requests to {stage.online_endpoint}")
     begun = time.monotonic()
     missing = {name: body for name, body in zip(day.ids, day.bodies, strict=True) if name not in known}
     answers = send_each(address_of(client, stage.online_endpoint, live.scoring_uri), missing)

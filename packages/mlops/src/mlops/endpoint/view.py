@@ -18,6 +18,7 @@ from mlops.azure.workspace import WorkspaceClients
 from mlops.core.errors import InputError
 from mlops.endpoint.client import address_of
 from mlops.endpoint.scoring import smoke_test
+from mlops.models.facts import Subject, subject_of_package
 from mlops.models.registered import ModelVersion, package_of_model
 from mlops.settings.project import Stage
 from mlops.settings.stages import StageName
@@ -289,11 +290,12 @@ def prove_live(client: MLClient, stage: Stage, live: Live, package: Path) -> Non
         smoke_test(address_of(client, stage.endpoint, live.scoring_uri), live.deployment, package)
 
 
-def live_package(clients: WorkspaceClients, stage: StageName) -> tuple[str, Path]:
-    """The name with version, and the package, of the model that a stage runs. Raises InputError where there is none."""
+def live_package(clients: WorkspaceClients, stage: StageName) -> tuple[Subject, Path]:
+    """The model that a stage runs, and its package. Raises InputError where there is none."""
     project = clients.project
     live = live_model(clients.stage(stage), project.settings.stage(stage))
     if live is None:
         raise InputError(f"{stage} runs no model yet", f"Deploy: `mlops deploy --stage {stage}`.")
     model = ModelVersion(project.settings.model, live.version, live.digest)
-    return f"{model.name} {model.version}", package_of_model(clients.models(stage), project, model)
+    package = package_of_model(clients.models(stage), project, model)
+    return subject_of_package(model, package), package

@@ -142,6 +142,11 @@ class Workstation(CIJob):
         """A shell's variables cannot be trusted with this."""
         return ""
 
+    @property
+    def pull_request_url(self) -> str:
+        """A shell checks no pull request."""
+        return ""
+
     def builder(self) -> Builder:
         """A person's own machine."""
         return Builder(WORKSTATION)
@@ -158,7 +163,9 @@ class PlainRemote(PullRequests):
 
     def propose(self, branch: str, base: str, title: str, body: str, comment: str = "") -> PullRequest:  # noqa: ARG002
         """There is nothing to open: say what to do with the branch."""
-        return PullRequest(None, f"Review the branch, then: git merge --no-ff {branch} into {base}, and push.")
+        folder = os.path.relpath(self._folder)
+        where = "" if folder == os.curdir else f" in {folder}"
+        return PullRequest(None, f"Review the branch{where}, then: git merge --no-ff {branch} into {base}, and push.")
 
     def picture_url(self, commit: str, path: PurePosixPath) -> str | None:  # noqa: ARG002
         """A plain remote shows no pictures."""

@@ -4,9 +4,10 @@ A new host (GitLab, say) is one folder next to `github/`, with one class that de
 `HOSTS` (hosts.py). It also needs its CI files and, in infra/, the federation of its jobs with Azure. The class
 provides:
 
-1. **addresses**: which servers are its own, and how the address of a git remote is parsed (`owns_server`, `parse`);
+1. **addresses**: which servers are its own, how the address of a git remote is parsed, and the page of a commit
+   (`owns_server`, `parse`, `commit_url`);
 2. **the CI job** that runs this process (`is_running`, `job`): outputs, summaries, annotations, masks, groups and the
-   escaping of its log commands; the actor, for the audit log; the builder, for provenance; the login to Azure;
+   escaping of its log commands; the pull request; the actor, for the audit log; the builder, for provenance; the login;
 3. **pull requests** (`pull_requests`): open or update one, the length limits of its texts, the URLs of its pictures;
 4. **protection settings** (`expectations`, `protection_findings`): its section of releases/protection.yml, and how the
    repository's settings compare with it;
@@ -173,6 +174,11 @@ class CIJob(ABC):
     def actor(self) -> str:
         """Who started the job; "" if the variables do not say."""
 
+    @property
+    @abstractmethod
+    def pull_request_url(self) -> str:
+        """The page of the pull request that the job checks; "" for a job of no pull request."""
+
     @abstractmethod
     def builder(self) -> Builder:
         """The job as the builder in a provenance statement."""
@@ -289,6 +295,10 @@ class GitHost(ABC):
     @abstractmethod
     def parse(self, url: str) -> RemoteAddress | None:
         """The repository that a git remote's address on this host names; None for an unknown form."""
+
+    @abstractmethod
+    def commit_url(self, remote: RemoteAddress, commit: str) -> str:
+        """The page of a commit, by its full id."""
 
     @abstractmethod
     def is_running(self, environment: Mapping[str, str]) -> bool:

@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 
 from mlops.core.errors import InputError
+from mlops.core.results import counted
 from mlops.init.columns import Column
 from mlops.init.reading import Source, plain_name
 from mlops.init.target import Leak, Target, find_column, find_leaks, settle
@@ -119,7 +120,7 @@ def _id(columns: Sequence[Column], name: str, target: Target) -> Column:
         raise InputError(f"{name!r} is both --target and --id", "Give another column as --id, or leave it out.")
     if column.missing:
         raise InputError(
-            f"the id {column.name!r} is missing in {column.missing:,} rows", "Fill it in, or leave --id out."
+            f"the id {column.name!r} is missing in {counted(column.missing, 'row')}", "Fill it in, or leave --id out."
         )
     if column.distinct < len(column.written):
         repeated = column.written.filter(column.written.is_duplicated()).unique(maintain_order=True)
@@ -152,7 +153,8 @@ def _time(columns: Sequence[Column], name: str, target: Target) -> Column:
         )
     if column.missing:
         raise InputError(
-            f"the time {column.name!r} is missing in {column.missing:,} rows", "Fill it in, or leave --time out."
+            f"the time {column.name!r} is missing in {counted(column.missing, 'row')}",
+            "Fill it in, or leave --time out.",
         )
     return column
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from mlops.core.errors import InputError, JobFailed
 from mlops.core.results import Block, Line, Result, Table
+from mlops.models.facts import Subject, facts_of, keep_report, subject_of_package
+from mlops.settings.project import Project
 from model_package.baseline import Baseline, Distribution
 from model_package.errors import Finding, InvalidRows, ModelPackageError, PackageError
 from model_package.package import BASELINE_FILE, package_digest, read_baseline
@@ -36,7 +38,9 @@ _MIDNIGHT: Final = "T00:00:00"
 _POOL: Final = 16
 SEED: Final = 7
 _FEATURES_SHOWN: Final = 10
-_BAR_CHARACTERS: Final = 20
+_BAR_CHARACTERS: Final = 12
+_DIGEST_CHARACTERS: Final = 12
+_TEMPLATE: Final = Path(__file__).with_name("explanation.html.j2")
 _CLASSES_SHOWN: Final = 3
 _COLUMNS: Final = ("feature", "value", "adds", "±")
 
@@ -94,6 +98,8 @@ class ExplainResult(Result):
     base: float | None
     background: int
     rows: tuple[ExplainedRow, ...]
+    subject: Subject | None = None
+    report: Path | None = None
 
     def document(self) -> dict[str, Any]:
         """Everything."""
@@ -114,26 +120,30 @@ class ExplainResult(Result):
                 }
                 for each in self.rows
             ],
+            **({"report": str(self.report)} if self.report else {}),
         }
 
     def blocks(self) -> Sequence[Block]:
-        """One table per row, the largest contributions first."""
+        """What is explained, and one table per row, the largest contributions first."""
         average = f"average {self.explained} of {self.model} on {self.background} rows with training's predictions"
         line = average if self.base is None else f"{average}: {self.base:.4f}"
-        return [Line(line), *(self._table(row) for row in self.rows)]
+        about = self.subject.rows() if self.subject else ()
+        kept = (("report", str(self.report)),) if self.report else ()
+        tables = [Table("", (), (*about, *kept))] if about or kept else []
+        return [Line(line), *(self._table(row) for row in self.rows), *tables]
 
     def _table(self, row: ExplainedRow) -> Table:
         shown, rest = row.contributions[:_FEATURES_SHOWN], row.contributions[_FEATURES_SHOWN:]
         largest = max((abs(each.contribution) for each in shown), default=0.0) or 1.0
         others = self._other_classes(row)
-        lines = [
+        lines: list[tuple[str, ...]] = [
             (
                 each.feature,
                 f"{each.value:g}" if type(each.value) in (int, float) else shown_cell(each.value),
                 f"{each.contribution:+.4f}",
                 f"{each.standard_error:.4f}",
                 *(f"{each.classes[name]:+.4f}" for name in others),
-                "" if others else "█" * round(_BAR_CHARACTERS * abs(each.contribution) / largest),
+                "" if others else _bar(each.contribution / largest),
             )
             for each in shown
         ]
@@ -149,6 +159,21 @@ class ExplainResult(Result):
         added = {name: sum(each.classes[name] for each in row.contributions) for name in row.class_bases}
         ordered = sorted(added, key=lambda name: -(row.class_bases[name] + added[name]))
         return ordered[1 : 1 + _CLASSES_SHOWN]
+
+
+def with_report(project: Project, result: ExplainResult, package: Path, subject: Subject | None) -> ExplainResult:
+    """Write the explanation as a page, and name it in the result; without a subject the package alone is known."""
+    subject = subject or subject_of_package(Subject(result.model, "", result.digest), package)
+    name = f"explain-{subject.name}-{subject.version or result.digest.rpartition(':')[2][:_DIGEST_CHARACTERS]}.html"
+    facts = facts_of(project, subject, "explained")
+    report = keep_report(project, name, _TEMPLATE, {"result": result}, facts)
+    return replace(result, subject=subject, report=report)
+
+
+def _bar(share: float) -> str:
+    """A bar to the left of the middle for what lowers the number, to the right for what raises it."""
+    bar = "█" * round(_BAR_CHARACTERS * abs(share))
+    return f"{bar:>{_BAR_CHARACTERS}}│" if share < 0 else f"{'':{_BAR_CHARACTERS}}│{bar}"
 
 
 def explain_rows(package: Path, model: str, body: bytes) -> ExplainResult:

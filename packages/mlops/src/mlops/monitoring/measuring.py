@@ -130,6 +130,7 @@ def find_monitoring_request(
 
 def measure(client: MLClient, project: Project, request: MonitoringRequest, rules: MonitorFile) -> Results:
     """Run the pipeline on a window, or wait for the job that already does. Raises JobFailed."""
+    say(f"measuring the requests to {request.stage_name}: submitting a job …")
     job = _begin(client, project, request, rules)
     say(f"job {job.name}")
     try:

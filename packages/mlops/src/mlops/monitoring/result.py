@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from mlops.core.layout import REPORT_FOLDER, private_folder
 from mlops.core.markdown import clean, escape
 from mlops.core.markdown import table as markdown_table
-from mlops.core.results import Block, HistogramPair, Line, Result, Table, Tone
+from mlops.core.results import Block, HistogramPair, Line, Result, Table, Tone, counted
+from mlops.models.facts import Subject, facts_of
 from mlops.monitoring.measuring import MonitoringRequest, Results
 from mlops.monitoring.verdict import MonitorVerdict, State
 from mlops.settings.monitoring import catalogue, section_of
@@ -73,7 +73,7 @@ class Monitored:
     def headline(self) -> str:
         """The verdict in one sentence; names in it are unescaped."""
         stage, model = self.request.stage_name, f"{self.model} {self.request.live.version}"
-        rows = f"{self.results.findings.rows:,} rows"
+        rows = counted(self.results.findings.rows, "row")
         skipped = len(self.unmeasured)
         broken = f"{len(self.verdict.broken)} of {len(self.verdict.outcomes)} rules are broken"
         broken += f", {skipped} not measured" if skipped else ""
@@ -85,7 +85,7 @@ class Monitored:
             case "not measured" if not self.results.findings.rows:
                 return f"NOT MEASURED: nothing was collected of {model} in {stage} in this window"
             case "not measured":
-                return f"NOT MEASURED: {rows} of {model} in {stage} are too few to judge"
+                return f"NOT MEASURED: {rows} of {model} in {stage}: too few to judge"
             case "drift":
                 return f"DRIFT: {model} in {stage} has drifted from its release, {broken} on {rows}"
             case "quality":
@@ -272,34 +272,23 @@ class MonitorResult(Result):
         return f"{self.monitored.request.stage_name}/{self.record}"
 
 
-def write_report(
-    project: Project, monitored: Monitored, html: Path | None, lineage: Mapping[str, str] | None = None
-) -> Path:
+def write_report(project: Project, monitored: Monitored, html: Path | None, subject: Subject) -> Path:
     """Write the page to the given file, or below the state folder. It is complete and loads nothing.
 
-    `lineage` are the tags of the registered model.
+    `subject` is the released model.
     """
-    request = monitored.request
+    request, job = monitored.request, monitored.results
     folder = private_folder(project.path(REPORT_FOLDER))
     if html is None:
         html = folder / f"monitor-{request.stage_name}-{request.window.until.strftime(_TIME)}.html"
-    return keep_page(html, html_page(monitored), _facts(monitored, lineage or {}), listed=html.parent == folder)
-
-
-def _facts(monitored: Monitored, lineage: Mapping[str, str]) -> list[Fact]:
-    """What the page is about, with the report of the model's training."""
-    request, version = monitored.request, monitored.request.live.version
-    return [
-        Fact("model", f"{monitored.model} {version}"),
+    more = (
         Fact("stage", f"{request.stage_name}, deployment {request.live.deployment}"),
         Fact("window", f"{request.window}"),
-        Fact("job", monitored.results.job, monitored.results.studio_url or ""),
-        Fact("digest", request.live.digest),
-        Fact("commit", lineage.get("git_commit", "")),
-        Fact("data", lineage.get("data", "")),
-        Fact("measured", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-        Fact("released model", "report of its training", f"{monitored.model}-{version}.html"),
-    ]
+        Fact("measured by job", job.job, job.studio_url or ""),
+    )
+    facts = facts_of(project, subject, "measured", *more)
+    facts.append(Fact("rollout", "report", f"rollout-{request.stage_name}-{subject.page}"))
+    return keep_page(html, html_page(monitored), facts, listed=html.parent == folder)
 
 
 def html_page(monitored: Monitored) -> str:

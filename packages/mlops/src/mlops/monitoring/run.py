@@ -15,7 +15,8 @@ from mlops.audit.log import AuditLog
 from mlops.audit.record import Event
 from mlops.core.errors import InputError
 from mlops.models.data_asset import ensure_data
-from mlops.models.registered import find_lineage
+from mlops.models.facts import find_subject
+from mlops.models.registered import ModelVersion
 from mlops.monitoring.measuring import Results, find_monitoring_request, measure, measure_service, nothing_collected
 from mlops.monitoring.result import Monitored, MonitorResult, write_report
 from mlops.monitoring.verdict import judge_window
@@ -70,8 +71,9 @@ def monitor(
         monitor_event(monitored, rules), lambda event: _is_same(event, monitored, rules)
     )
     announce(request.stage, record)
-    lineage = find_lineage(client, project.settings.model, request.live.version)
-    return MonitorResult(monitored, record.number, is_new, write_report(project, monitored, html, lineage))
+    model = ModelVersion(project.settings.model, request.live.version, request.live.digest)
+    page = write_report(project, monitored, html, find_subject(client, project, stage, model))
+    return MonitorResult(monitored, record.number, is_new, page)
 
 
 def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:

@@ -31,6 +31,7 @@ from mlops.endpoint.view import View
 from mlops.gates.evidence import Candidate, Proposal, read_held_out
 from mlops.gates.render import html_report, markdown_report
 from mlops.gates.report import GateReport, run_gates
+from mlops.models.facts import facts_of, subject_of_release
 from mlops.models.registered import ModelVersion
 from mlops.promotion.challenger import Challenger, read_champion, released_challenger
 from mlops.promotion.stage_state import StageState, change_base, read_stage
@@ -104,9 +105,9 @@ def judge(clients: WorkspaceClients, state: StageState, challenger: Challenger, 
     schema = read_project_schema(project.root)
     gates = read_gates(project.path(GATES_FILE), project.order, schema)
     model = challenger.candidate.release.model
-    say(f"gates of {state.stage}: fetching what {model.name} {model.version} is measured with …")
+    say(f"gates of {state.stage}: downloading the package and the test set of {model.name} {model.version} …")
     proposal = gather(clients, state, challenger, gates, task_of(schema))
-    say(f"gates of {state.stage}: measuring on {len(proposal.held_out):,} held-out rows …")
+    say(f"gates of {state.stage}: evaluating on {len(proposal.held_out):,} held-out rows …")
     return run_gates(replace(proposal, rules=rules.commit, rule_changes=rules.changes), gates)
 
 
@@ -287,22 +288,14 @@ def _lines(title: str, sentences: Sequence[str]) -> list[Block]:
     return [Line(title), *(Line(f"  {clean(each)}") for each in sentences)] if sentences else []
 
 
-def _facts(report: GateReport) -> list[Fact]:
-    """What the report is about, with the reports of both models' training."""
-    release, champion = report.proposal.challenger.release, report.proposal.champion
-    model, source = release.model, release.source
-    facts = [
-        Fact("model", f"{model.name} {model.version}"),
-        Fact("stage", report.proposal.stage),
-        Fact("job", source.job),
-        Fact("commit", source.git_commit),
-        Fact("data", f"{source.data.name} {source.data.version}"),
-        Fact("judged", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-        Fact("challenger", "report of its training", f"{model.name}-{model.version}.html"),
-    ]
+def _facts(project: Project, report: GateReport) -> list[Fact]:
+    """What the report is about, with the reports of both models' training, and of the rollout that may follow."""
+    subject, champion = subject_of_release(report.proposal.challenger.release), report.proposal.champion
+    stage = report.proposal.stage
+    facts = facts_of(project, subject, "judged", Fact("stage", stage))
+    facts.append(Fact("rollout", "report", f"rollout-{stage}-{subject.page}"))
     if champion:
-        before = champion.release.model
-        facts.append(Fact("champion", "report of its training", f"{before.name}-{before.version}.html"))
+        facts.append(Fact("champion", "report of its training", subject_of_release(champion.release).page))
     return facts
 
 
@@ -315,5 +308,5 @@ def write_reports(project: Project, report: GateReport, markdown: Path | None, h
     html = html or folder / f"{name}.html"
     markdown.parent.mkdir(parents=True, exist_ok=True)
     markdown.write_text(markdown_report(report, STEP_SUMMARY_LIMIT), encoding="utf-8")
-    keep_page(html, html_report(report), _facts(report), listed=html.parent == folder)
+    keep_page(html, html_report(report), _facts(project, report), listed=html.parent == folder)
     return GateResult(report, manifest_file(project.root, report.proposal.stage), markdown, html)

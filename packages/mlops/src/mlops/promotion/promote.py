@@ -21,6 +21,7 @@ from mlops.gates.render import markdown_report
 from mlops.gates.report import GateReport
 from mlops.githost.hosts import pull_requests_of
 from mlops.githost.interface import PullRequest
+from mlops.models.facts import add_pull_request
 from mlops.models.registered import find_builder
 from mlops.promotion.branch import Base, branch_name, plot_paths, promotion_files, publish
 from mlops.promotion.challenger import Challenger, find_challenger, share
@@ -150,6 +151,8 @@ def promote_from(
     if target != clients.project.order.training:
         share(clients, release.model)
     proposed = _propose(Repository(clients.project.root), state.base, report, statement, pull_request=pull_request)
+    if proposed.pull_request.url:
+        add_pull_request(file, proposed.pull_request.url)
     facts = {"branch": proposed.branch, "commit": proposed.commit, "base": proposed.base}
     _note(clients, report, PROPOSED, facts)
     return PromotionResult(target, release, report, file, proposed)

@@ -25,6 +25,7 @@ from mlops.core.errors import WorkspaceError
 from mlops.core.markdown import clean
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.view import TAG_LEASE, TAG_OWNER, observe
+from mlops.models.facts import TIME_FORMAT
 from mlops.retire.plan import Item, make_plan
 from mlops.rollout.execute import refusal, write_change
 from mlops.rollout.lease import Change, held_by_another, lease_from, lease_in, new_owner, renewed
@@ -33,6 +34,7 @@ from mlops.settings.stages import StageName
 
 RETIREMENT: Final = "retirement"
 _STEPS: Final = {"model": "archive", "deployment": "delete"}
+_DOING: Final = {"model": "archiving", "deployment": "deleting"}
 _SINCE: Final = "of no use since"
 
 
@@ -78,7 +80,7 @@ def _delete_needless(clients: WorkspaceClients, stage: StageName, deployments: S
         if each.name in still:
             _record_and_do(clients, stage, each, lambda each=each: _delete(clients, stage, each))
         else:
-            say(f"{each.name} stays: it is needed again")
+            say(f"keeping {each.name}: it is in use again")
 
 
 def _delete(clients: WorkspaceClients, stage: StageName, item: Item) -> None:
@@ -102,7 +104,7 @@ def _record_and_do(clients: WorkspaceClients, stage: StageName, item: Item, act:
     log = AuditLog(clients.stage(stage))
     event = _event(clients, stage, item)
     log.append_once(event, lambda other: other == event)
-    say(f"{event.step} {item.kind} {item.name}: {item.reason}")
+    say(f"{_DOING[item.kind]} {item.kind} {item.name}: {item.reason}")
     try:
         act()
     except HttpResponseError as error:
@@ -137,6 +139,7 @@ class RetireResult(Result):
     """A plan for a stage, and whether it was carried out."""
 
     stage: str
+    model: str
     items: tuple[Item, ...]
     applied: bool
 
@@ -152,7 +155,12 @@ class RetireResult(Result):
 
     def document(self) -> dict[str, Any]:
         """Everything."""
-        return {"stage": self.stage, "applied": self.applied, "items": [_document(each) for each in self.items]}
+        return {
+            "stage": self.stage,
+            "model": self.model,
+            "applied": self.applied,
+            "items": [_document(each) for each in self.items],
+        }
 
     def blocks(self) -> Sequence[Block]:
         """First what is retired, then what stays."""
@@ -168,7 +176,11 @@ class RetireResult(Result):
             )
             for each in ordered
         )
-        blocks: list[Block] = [Table(f"stage {self.stage}", _COLUMNS, rows)] if rows else []
+        blocks: list[Block] = [Table(f"stage {self.stage}, model {self.model}", _COLUMNS, rows)] if rows else []
+        blocks += [
+            Line(f"{each.kind} version {each.version}: {clean(each.origin)}") for each in self.retired if each.origin
+        ]
+        blocks.append(Line(f"as of {datetime.now(UTC).strftime(TIME_FORMAT)}"))
         if not self.retired:
             return [*blocks, Line("nothing to retire", "good")]
         if self.applied:
@@ -189,4 +201,5 @@ def _document(item: Item) -> dict[str, Any]:
         "retire": item.retire,
         "reason": item.reason,
         "since": item.since.isoformat() if item.since else None,
+        "origin": item.origin,
     }

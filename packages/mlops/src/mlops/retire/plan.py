@@ -27,11 +27,12 @@ Kind = Literal["model", "deployment"]
 
 @dataclass(frozen=True)
 class Version:
-    """A model version in service, and when it was registered (None: unknown)."""
+    """A model version in service, when it was registered (None: unknown), and where it comes from, in words."""
 
     version: str
     digest: str
     created: datetime | None
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Item:
     retire: bool
     reason: str
     since: datetime | None = None
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def plan_models(
         if not kept and place < deadlines.keep_latest_models:
             kept = f"one of the newest {deadlines.keep_latest_models}"
         item = Item("model", each.version, each.version, each.digest, retire=False, reason=kept, since=since)
-        planned.append(_judged(item, deadlines.model_days, now))
+        planned.append(_judged(replace(item, origin=each.origin), deadlines.model_days, now))
     return planned
 
 
@@ -189,13 +191,17 @@ def _versions(clients: WorkspaceClients, stage: StageName) -> list[Version]:
     name = clients.project.settings.model
     # A registry keeps the version numbers of training, but not always the tags.
     trained = _listed(clients.training, name, ListViewType.ALL) if stage != clients.project.order.training else []
-    digests = {str(each.version): (each.tags or {}).get(DIGEST_TAG, "") for each in trained}
+    tags = {str(each.version): each.tags or {} for each in trained}
     return [
-        Version(
-            str(each.version), (each.tags or {}).get(DIGEST_TAG) or digests.get(str(each.version), ""), _created(each)
-        )
+        _version(each, {**tags.get(str(each.version), {}), **(each.tags or {})})
         for each in _listed(clients.models(stage), name, ListViewType.ACTIVE_ONLY)
     ]
+
+
+def _version(model: Model, tags: Mapping[str, str]) -> Version:
+    named = (("job", "job"), ("git_commit", "commit"), ("data", "data"))
+    origin = ", ".join(f"{word} {tags[tag]}" for tag, word in named if tags.get(tag))
+    return Version(str(model.version), tags.get(DIGEST_TAG, ""), _created(model), origin)
 
 
 def _listed(client: MLClient, name: str, which: ListViewType) -> list[Model]:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from mlops.azure.service_health import Outcome, Verdict
 from mlops.endpoint.view import FULL, Progress, View
-from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, step_of
+from mlops.rollout.plan import CREATE, LOAD, MIRROR, SMOKE, Plan, phase_title, step_of
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,10 @@ def _create(view: View, plan: Plan, progress: Progress, now: datetime) -> Action
         if waited > plan.progress_deadline_seconds:
             late = f"{to} was not ready within {plan.progress_deadline_seconds:.0f} s"
             return _roll_back(view, progress, late, is_timing=True)
-        return Wait(f"{to} is {deployment.state}")
+        return Wait(f"deployment {to} is {deployment.state}")
     if deployment is not None and deployment.content == plan.content:
         if deployment.ready:
-            return _enter_next(plan, progress, f"{to} is ready")
+            return _enter_next(plan, progress, f"deployment {to} is ready")
         if deployment.attempt == progress.attempt:
             return _roll_back(view, progress, f"deployment {to} failed to start")
     if view.traffic.get(to) or view.mirror.get(to):
@@ -176,32 +176,33 @@ def _verify(view: View, plan: Plan, progress: Progress, evidence: Evidence, now:
     proof = evidence.proof
     if proof is None:
         elapsed = (now - progress.since).total_seconds()
-        what = f"{progress.phase} of {progress.to}"
+        what = f"{phase_title(progress.phase)} of {progress.to}"
         so_far = f" ({evidence.pending})" if evidence.pending else ""
         if elapsed > plan.progress_deadline_seconds + plan.load_seconds:
             return _roll_back(view, progress, f"{what} had no result after {elapsed:.0f} s{so_far}", is_timing=True)
         return Verify(f"{what}{so_far}", progress.phase, progress.to)
     if proof.outcome is Outcome.passed:
-        return _enter_next(plan, progress, f"{progress.phase} passed: {proof.reason}")
-    return _roll_back(view, progress, f"{progress.phase} failed: {proof.reason}", is_timing=proof.is_timing)
+        return _enter_next(plan, progress, f"{phase_title(progress.phase)} passed: {proof.reason}")
+    failed = f"{phase_title(progress.phase)} failed: {proof.reason}"
+    return _roll_back(view, progress, failed, is_timing=proof.is_timing)
 
 
 def _watch(view: View, plan: Plan, progress: Progress, evidence: Evidence, now: datetime) -> Action:
-    service = evidence.service
+    service, phase = evidence.service, phase_title(progress.phase)
     elapsed = (now - progress.since).total_seconds()
     if service is not None and service.outcome is Outcome.breached:
-        return _roll_back(view, progress, f"in {progress.phase}: {service.reason}", is_timing=service.is_timing)
+        return _roll_back(view, progress, f"SLO not met with {phase}: {service.reason}", is_timing=service.is_timing)
     if not _as_entered(view, plan, progress):
-        return _roll_back(view, progress, f"the traffic is not that of {progress.phase}: someone changed it")
+        return _roll_back(view, progress, f"the endpoint no longer has {phase}: someone changed it")
     if elapsed < plan.soak_seconds:
-        return Wait(f"{progress.phase} for another {plan.soak_seconds - elapsed:.0f} s")
+        return Wait(f"{phase}: soaking for another {plan.soak_seconds - elapsed:.0f} s")
     if service is not None and service.outcome is Outcome.passed:
-        return _enter_next(plan, progress, f"{progress.phase} met its SLO: {service.reason}")
+        return _enter_next(plan, progress, f"SLO met with {phase}: {service.reason}")
     if elapsed > plan.progress_deadline_seconds:
         why = service.reason if service else "no metrics"
-        late = f"in {progress.phase}: no evidence after {elapsed:.0f} s ({why})"
+        late = f"{phase}: no evidence after {elapsed:.0f} s ({why})"
         return _roll_back(view, progress, late, is_timing=True)
-    return Wait(f"{progress.phase}: {service.reason if service else 'no metrics yet'}")
+    return Wait(f"{phase}: {service.reason if service else 'no metrics yet'}")
 
 
 def _enter_next(plan: Plan, progress: Progress, reason: str) -> Action:

@@ -97,7 +97,7 @@ class EvidenceCollector:
         try:
             cases = smoke_test(address, deployment, self._target.package)
         except EndpointUnreachable as error:
-            say(f"smoke: {error.message}; trying again")
+            say(f"smoke test: {error.message}; trying again")
             return None
         except RolloutFailed as error:
             return Verdict(Outcome.breached, "; ".join((error.message, *error.details)))

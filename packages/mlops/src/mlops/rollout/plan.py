@@ -19,6 +19,7 @@ CREATE = "create"
 SMOKE = "smoke"
 LOAD = "load"
 _STEP = "traffic-"
+_TITLES = {CREATE: "deployment", SMOKE: "smoke test", LOAD: "load test", MIRROR: "mirrored traffic"}
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ def step_phase(percentage: int) -> str:
 def step_of(phase: str) -> int | None:
     """The share of traffic in a phase; None for the phases before live traffic shifts."""
     return int(phase.removeprefix(_STEP)) if phase.startswith(_STEP) else None
+
+
+def phase_title(phase: str) -> str:
+    """A phase in words, such as "10 % of traffic"; tags and records have its identifier."""
+    share = step_of(phase)
+    return f"{share} % of traffic" if share is not None else _TITLES.get(phase, phase)
 
 
 @dataclass(frozen=True)

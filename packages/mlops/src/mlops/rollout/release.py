@@ -28,7 +28,7 @@ from mlops.endpoint.view import live_in, observe_stage
 from mlops.models.registered import DIGEST_TAG, ModelVersion, fetch_package, find_version
 from mlops.provenance.verification import ProvenanceSubject, require_at_deployment
 from mlops.rollout.deployment_files import configuration_of, image_of
-from mlops.rollout.plan import Plan, Target
+from mlops.rollout.plan import Plan, Target, phase_title
 from mlops.settings.project import KUBERNETES, MANAGED, Project, Stage
 from mlops.settings.releases import MIRROR, Manifest, Release, nothing_released, skipped_phases
 from mlops.settings.releases import Model as ReleasedModel
@@ -186,7 +186,7 @@ def find_target(client: MLClient, project: Project, stage: StageName, version: s
     plan = _plan(project, place, found.model, manifest)
     require_image(project, partial(_workspace, client, project, stage), stage, plan.image)
     for each in plan.skipped_phases:
-        say(f"{each.phase} is skipped: {each.reason}")
+        say(f"{phase_title(each.phase)} is skipped: {each.reason}")
     if place.serving == KUBERNETES:
         say("Azure Monitor has no metrics for Kubernetes endpoints: only synthetic callers judge the rollout")
     target = Target(

@@ -24,6 +24,8 @@ from mlops.core.git import Repository
 from mlops.core.results import Block, Line, Result, Table
 from mlops.endpoint.client import SYNTHETIC_HEADER, Reply, address_of, call
 from mlops.endpoint.view import FULL, ROLLOUT_TAGS, TAG_OUTCOME, Deployment, View, observe_stage
+from mlops.models.facts import Subject, find_subject
+from mlops.models.registered import ModelVersion
 from mlops.rollout.audit_writer import LEFT
 from mlops.rollout.execute import write_change, write_default
 from mlops.rollout.lease import LONGEST_TAG, Change
@@ -62,6 +64,7 @@ class RollbackResult(Result):
     traffic: dict[str, int]
     advice: str
     traffic_seconds: float
+    subject: Subject
     unrecorded: str = ""
 
     @property
@@ -80,8 +83,7 @@ class RollbackResult(Result):
             ("endpoint", self.endpoint),
             ("deployment", self.deployment),
             ("traffic", share),
-            ("model version", self.model_version),
-            ("digest", self.digest),
+            *self.subject.rows(),
         )
         blocks: list[Block] = [Table(f"stage {self.stage}", (), rows)]
         blocks.append(Line(f"traffic was back {self.traffic_seconds:.2f} s after the command started", "good"))
@@ -120,6 +122,9 @@ def rollback(client: MLClient, project: Project, stage_name: StageName, reason: 
         traffic={**dict.fromkeys(view.deployments, 0), back.name: FULL},
         advice=revert_advice(project, stage_name, left.model_version) if left else "",
         traffic_seconds=seconds,
+        subject=find_subject(
+            client, project, stage_name, ModelVersion(project.settings.model, back.model_version, back.digest)
+        ),
         unrecorded=unrecorded,
     )
 

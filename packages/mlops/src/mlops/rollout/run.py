@@ -6,8 +6,8 @@ for, and then counts as a breach.
 
 from __future__ import annotations
 
-import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -21,10 +21,12 @@ from mlops.cli.progress import say
 from mlops.core.errors import MlopsError, ProjectError, RolloutFailed
 from mlops.core.programs import machine_load
 from mlops.core.waiting import SHORTEST_PAUSE_SECONDS, Stop, pause_after
-from mlops.endpoint.view import View, observe
+from mlops.endpoint.view import FULL, View, observe
 from mlops.rollout.audit_writer import AuditWriter
 from mlops.rollout.decide import (
     Action,
+    Begin,
+    Create,
     CreateEndpoint,
     Done,
     EnterPhase,
@@ -33,13 +35,14 @@ from mlops.rollout.decide import (
     RollBack,
     Verify,
     Wait,
+    expected_traffic,
     next_action,
 )
 from mlops.rollout.evidence import EvidenceCollector
 from mlops.rollout.execute import Executor, refusal
 from mlops.rollout.lease import held_by_another, lease_in, new_owner
 from mlops.rollout.load import inconclusive
-from mlops.rollout.plan import Target
+from mlops.rollout.plan import MIRROR, Plan, Target, step_of
 from mlops.rollout.rollback import revert_advice
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -56,9 +59,19 @@ _TRANSIENT: Final = frozenset(
     }
 )
 _AGAIN: Final = "It is safe to run the command again: it continues from the endpoint's current state."
-_CAPITAL: Final = re.compile(r"(?<!^)(?=[A-Z])")
+_PASSED: Final = "✓"
+_FAILED: Final = "✗"
 # After this many times the progress deadline without a connection, nothing can be done from here.
 _GIVE_UP: Final = 2
+
+
+@dataclass(frozen=True)
+class Step:
+    """An action that was carried out, when, and the traffic that it left."""
+
+    time: datetime
+    action: Action
+    traffic: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -79,13 +92,13 @@ class Rollout:
         self._take_over = take_over
         self._executor = Executor(target, new_owner())
         self._gatherer = EvidenceCollector(target)
-        self._actions: list[Action] = []
+        self.steps: list[Step] = []
         self._holds = False
         self._ending: Action | None = None
         self._lost_since: float | None = None
         self._refused: str | None = None
         self._waits_since = time.monotonic()
-        self._speaker = ProgressReporter()
+        self._speaker = ProgressReporter(target.plan)
         self._deadline = time.monotonic() + target.plan.longest_seconds
 
     def run(self) -> Outcome:
@@ -94,7 +107,7 @@ class Rollout:
             while True:
                 view = self._step()
                 if view is not None:
-                    return Outcome(view, tuple(self._actions))
+                    return Outcome(view, tuple(step.action for step in self.steps))
         finally:
             self._gatherer.close()
 
@@ -167,7 +180,7 @@ class Rollout:
                 return self._ended(action, view)
             case Wait() | Verify():
                 return None
-        self._actions.append(action)
+        self.steps.append(Step(datetime.now(UTC), action, _traffic_after(action, view)))
         self._audit_writer.note(action, view)
         match action:
             case RollBack(cleared=False):
@@ -248,18 +261,33 @@ class Rollout:
         return error
 
 
+def _traffic_after(action: Action, view: View) -> dict[str, int]:
+    match action:
+        case EnterPhase(phase=phase, to=to, origin=origin):
+            return {**dict.fromkeys(view.deployments, 0), **expected_traffic(phase, to, origin)}
+        case RollBack(to=to):
+            return {**dict.fromkeys(view.deployments, 0), **({to: FULL} if to else {})}
+        case _:
+            return dict(view.shares)
+
+
 def _serving(live: str | None) -> str:
     return f"all traffic is with {live}" if live else "nothing is live"
 
 
 def _shares(view: View) -> str:
-    return ", ".join(f"{name} {share} %" for name, share in view.shares.items()) or "no deployment"
+    return _listed(view.shares) or "no deployment"
+
+
+def _listed(shares: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {share} %" for name, share in shares.items())
 
 
 class ProgressReporter:
-    """Reports progress: every change of phase at once, metrics now and then while it waits."""
+    """Reports progress: every action at once, and now and then what is waited for."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
         self._place: tuple[str, str] | None = None
         self._said_at = 0.0
 
@@ -268,11 +296,37 @@ class ProgressReporter:
         progress = view.in_progress
         place = (type(action).__name__, progress.phase if progress else "")
         quietly = isinstance(action, Wait | Verify) and place == self._place
-        if isinstance(action, Done) or (quietly and time.monotonic() - self._said_at < _FIGURES_EVERY_SECONDS):
+        if quietly and time.monotonic() - self._said_at < _FIGURES_EVERY_SECONDS:
             return
         self._place, self._said_at = place, time.monotonic()
-        traffic = _shares(view)
-        where = f"{progress.phase} ({traffic})" if progress else traffic
-        what = action.phase if isinstance(action, EnterPhase) else ""
-        verb = _CAPITAL.sub(" ", type(action).__name__).lower()
-        say(f"{where}: {verb} {what}".rstrip() + f": {action.reason}")
+        for line in self._lines(action, view):
+            say(line)
+
+    def _lines(self, action: Action, view: View) -> tuple[str, ...]:
+        model = f"{self._plan.model} {self._plan.version}"
+        match action:
+            case CreateEndpoint():
+                return (f"creating the endpoint: {action.reason}",)
+            case Begin(to=to, origin=origin):
+                beside = f"beside {origin}, which is live" if origin else "with nothing live before"
+                return (f"rolling out {model} as deployment {to}, {beside}",)
+            case Create(to=to):
+                return (f"creating deployment {to} …",)
+            case EnterPhase(phase=phase, to=to, origin=origin):
+                shares = expected_traffic(phase, to, origin)
+                shifting = (f"shifting traffic: {_listed(shares)}",) if step_of(phase) else ()
+                mirroring = (f"mirroring {self._plan.mirror_percentage} % of the requests to {to}",)
+                return (f"{_PASSED} {action.reason}", *(mirroring if phase == MIRROR else shifting))
+            case Verify():
+                return (f"running the {action.reason}",)
+            case Wait():
+                return (f"  {action.reason}",)
+            case Finish(to=to):
+                return (f"{_PASSED} {action.reason}", f"{_PASSED} {model} is released: {to} serves all traffic")
+            case RollBack(to=to, cleared=cleared):
+                verb = "cleaning up" if cleared else "rolling back"
+                target = f"all traffic to {to}" if to else "no deployment keeps traffic"
+                return (f"{_FAILED} {action.reason}", f"{verb}: {target}; it was {_shares(view)}")
+            case Halt():
+                return (f"{_FAILED} halted: {action.reason}",)
+        return ()

@@ -26,6 +26,7 @@ from mlops.settings.rules import (
     with_own_measures,
 )
 from mlops.settings.stages import StageName, StageOrder, stage_context
+from model_package.errors import did_you_mean
 from model_package.measures import SLICE_SEPARATOR
 from model_package.schema import Schema
 from model_package.tasks import Task, extensions, known_tasks, task_class
@@ -158,7 +159,7 @@ def _retraining_problems(found: MonitorFile) -> list[tuple[KeyPath, str]]:
     problems: list[tuple[KeyPath, str]] = []
     for index, measure in enumerate(found.retrain_on):
         if measure not in judged:
-            problems.append((("retrain_on", index), f"no rule uses '{measure}'"))
+            problems.append((("retrain_on", index), f"no rule uses '{measure}'{did_you_mean(measure, judged)}"))
         elif section_of(measure) not in _MENDABLE:
             problems.append((("retrain_on", index), f"a newer model cannot fix '{measure}'"))
     return problems

@@ -15,6 +15,7 @@ from mlops.core.layout import SEARCH_SPACE_FILE, TUNING_PIPELINE_FILE
 from mlops.settings.project import Project
 from mlops.settings.releases import RELEASE_FOLDER, change_values
 from mlops.settings.stages import ByStage, KnownStage, StageOrder, stage_context
+from model_package.errors import did_you_mean
 
 RETIREMENT_FILE: Final = RELEASE_FOLDER / "retirement.yml"
 
@@ -236,7 +237,10 @@ def read_search_space(root: Path) -> dict[str, dict[str, Any]]:
     inputs = list(read_yaml((root / TUNING_PIPELINE_FILE).parent / component).value.get("inputs") or {})
     checked.refuse(
         [
-            (("parameters", name), f"{name} is not an input of the step, which has: {', '.join(inputs)}")
+            (
+                ("parameters", name),
+                f"{name} is not an input of the step{did_you_mean(name, inputs)}, which has: {', '.join(inputs)}",
+            )
             for name in parameters
             if name not in inputs
         ]

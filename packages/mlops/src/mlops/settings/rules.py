@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from mlops.core.documents import KeyPath, Part
 from mlops.settings.stages import ByStage, StageName, StageOrder
+from model_package.errors import did_you_mean
 from model_package.evaluation import ONNX, PYFUNC
 from model_package.isolated_extensions import Limits, use_isolated_extensions
 from model_package.measures import SLICE_SEPARATOR, slice_metric
@@ -227,7 +228,9 @@ def _entry_problems(
     entry: RuleEntry, catalogue: Catalogue, known: tuple[str, ...], *, has_champions: bool
 ) -> list[str]:
     if entry.measure not in known:
-        return [f"unknown measure '{entry.measure}'; known measures: {', '.join(known)}"]
+        return [
+            f"unknown measure '{entry.measure}'{did_you_mean(entry.measure, known)}; known measures: {', '.join(known)}"
+        ]
     kind = catalogue.kind(entry.measure)
     wrong = {"higher": ("max_rise", "max_ratio"), "lower": ("max_drop",)}[kind.better]
     other = "champion's" if has_champions else "release's own"

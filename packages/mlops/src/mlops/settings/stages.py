@@ -8,17 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, RootModel, ValidationInfo, model_validator
 
 from mlops.core.errors import InputError
+from model_package.errors import did_you_mean
 
 # What answers requests in every stage of a project.
 Server = Literal["inference-server", "granian"]
 GRANIAN: Final[Server] = "granian"
 MOST_STAGES: Final = 6
+# What project.yml names before there is a subscription.
+NO_SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{1,11}")
 # Names of other files in releases/, of other stacks, and of jobs and environments in CI.
 RESERVED_NAMES: Final = frozenset(
@@ -93,7 +95,7 @@ class StageOrder:
         """The stage with this name. Raises InputError with a suggestion."""
         if text in self.names:
             return text
-        raise InputError(f"there is no stage '{text}'{_meant(text, self.names)}", f"project.yml lists {self}.")
+        raise InputError(f"there is no stage '{text}'{did_you_mean(text, self.names)}", f"project.yml lists {self}.")
 
 
 def stage_context(order: StageOrder) -> Mapping[str, Any]:
@@ -104,7 +106,7 @@ def stage_context(order: StageOrder) -> Mapping[str, Any]:
 def _known_stage(name: str, info: ValidationInfo) -> str:
     order: StageOrder = (info.context or {})[_CONTEXT]
     if name not in order.names:
-        raise ValueError(f"project.yml has no stage '{name}'{_meant(name, order.names)}; its stages are {order}")
+        raise ValueError(f"project.yml has no stage '{name}'{did_you_mean(name, order.names)}; its stages are {order}")
     return name
 
 
@@ -136,8 +138,3 @@ class ByStage(RootModel[dict[KnownStage, Value]], Generic[Value]):
     def values(self) -> tuple[Value, ...]:
         """The value of every stage, in file order."""
         return tuple(self.root.values())
-
-
-def _meant(text: str, names: tuple[str, ...]) -> str:
-    close = get_close_matches(text.lower(), names, n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""

@@ -19,6 +19,8 @@ NOT_BLOCKING: Final = ("pass", NOT_MEASURED)
 _SEVERITY: Final[dict[Result, int]] = {"not measured": 0, "pass": 1, "inconclusive": 2, "fail": 3, "error": 4}
 # Outside these, four decimals show nothing, or nothing more.
 _SMALL: Final = 0.001
+# Below this a number has so many zeros that powers of ten read better.
+_TINY: Final = 1e-6
 _LARGE: Final = 100
 
 
@@ -109,7 +111,7 @@ def _room(rule: Rule, measured: Measure) -> float | None:
 
 
 def _bound_text(prefix: str, bound: float | None) -> str:
-    return "" if bound is None else f"{prefix}{bound:g}"
+    return "" if bound is None else f"{prefix}{_written(bound)}"
 
 
 def _findings(rule: Rule, measured: Measure, kind: MeasureKind, against: Comparison) -> list[_Finding]:
@@ -135,10 +137,10 @@ def _absolute(rule: Rule, measured: Measure) -> list[_Finding]:
     low, high = rule.bounds.min, rule.bounds.max
     if low is not None:
         kept = value >= low
-        findings.append(_bound(kept, f"{shown} is {'at least' if kept else 'below'} {low:g}{details}"))
+        findings.append(_bound(kept, f"{shown} is {'at least' if kept else 'below'} {_written(low)}{details}"))
     if high is not None:
         kept = value <= high
-        findings.append(_bound(kept, f"{shown} is {'at most' if kept else 'above'} {high:g}{details}"))
+        findings.append(_bound(kept, f"{shown} is {'at most' if kept else 'above'} {_written(high)}{details}"))
     return findings
 
 
@@ -173,12 +175,13 @@ def _margin(measured: Measure, margin: float, sign: Literal[-1, 1], against: Com
     worse = sign * measured.difference
     interval = measured.difference_interval
     if interval is None:
-        return _bound(worse <= margin, f"{word} {number(worse)} from {against.name}, allowed {margin:g}")
+        return _bound(worse <= margin, f"{word} {number(worse)} from {against.name}, allowed {_written(margin)}")
     low, high = sorted((sign * interval.low, sign * interval.high))
     if not (math.isfinite(low) and math.isfinite(high)):
         return _Finding("error", f"the difference from {against.name} has no interval")
     side = "worse" if worse > 0 else "no worse"
-    facts = f"{side} than {against.name}, {word} {number(worse)} ({number(low)} to {number(high)}), allowed {margin:g}"
+    interval = f"{number(low)} to {number(high)}"
+    facts = f"{side} than {against.name}, {word} {number(worse)} ({interval}), allowed {_written(margin)}"
     if against.test == "inferiority":
         return _inferiority(worse, low, margin, facts)
     return _non_inferiority(worse, high, margin, facts)
@@ -207,11 +210,18 @@ def _ratio(measured: Measure, reference: float, highest: float, against: Compari
     return _bound(ratio <= highest, f"{ratio:.2f} times the {number(reference)} of {against.name}, allowed {highest:g}")
 
 
+def _written(bound: float) -> str:
+    """A bound as it is written in YAML, without powers of ten."""
+    return number(bound) if _TINY <= abs(bound) < _SMALL else f"{bound:g}"
+
+
 def number(value: float) -> str:
     """A value with as many digits as are meaningful."""
     if float(value).is_integer():
         # Not "-0".
         return f"{int(value)}"
-    if abs(value) < _SMALL:
+    if _TINY <= abs(value) < _SMALL:
+        return f"{value:.{1 - math.floor(math.log10(abs(value)))}f}".rstrip("0")
+    if abs(value) < _TINY:
         return f"{value:.1e}"
     return f"{value:.4f}" if abs(value) < _LARGE else f"{value:.1f}"

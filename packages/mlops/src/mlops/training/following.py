@@ -153,17 +153,28 @@ _REPORT: Final = "report.json"
 _WARNINGS: Final = "warnings"
 
 
-def validation_warnings(client: MLClient, job: str) -> tuple[str, ...]:
-    """The warnings of a job's validation report; empty if the pipeline publishes no report."""
+@dataclass(frozen=True)
+class Validation:
+    """What the validation of the data found: its warnings, and its report as a page."""
+
+    warnings: tuple[str, ...] = ()
+    page: str = ""
+
+
+def read_validation(client: MLClient, job: str) -> Validation:
+    """The validation report of a job; empty if the pipeline publishes none."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             with suppress_output():
                 client.jobs.download(job, download_path=folder, output_name=VALIDATION_OUTPUT)
         except (AzureError, MlException):
             # A model must not be lost because of an optional report.
-            return ()
+            return Validation()
         report = next(iter(sorted(Path(folder).rglob(_REPORT))), None)
-        return read_warnings(report) if report else ()
+        if report is None:
+            return Validation()
+        page = report.with_suffix(".html")
+        return Validation(read_warnings(report), page.read_text(encoding="utf-8") if page.is_file() else "")
 
 
 def read_warnings(report: Path) -> tuple[str, ...]:
@@ -210,7 +221,8 @@ def _step_failure(
 ) -> JobFailed:
     log = download_log(client, project, failed.job)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log else []
-    tail = telling_lines(lines, data_file) or _reason_of_service(client, failed.job)
+    # A sweep has no log of this name, and the SDK streams whole jobs only, which have the reasons of their steps.
+    tail = telling_lines(lines, data_file) or _reason_of_service(client, job.name)
     not_run = [step.name for step in job.steps if step.status not in {FAILED, "Completed"}]
     skipped = f" Not run: {', '.join(not_run)}." if not_run else ""
     where = f" The full log: {log}." if log else ""

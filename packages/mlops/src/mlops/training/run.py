@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -20,18 +19,17 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import Step, say, step_board
 from mlops.core.errors import Interrupted
-from mlops.core.layout import REPORT_FOLDER, VALIDATION_STEP, private_folder
+from mlops.core.layout import VALIDATION_STEP
 from mlops.core.results import Block, Line, Result, Table
 from mlops.githost.hosts import current_actor
 from mlops.models.data_asset import DataVersion, accept, refuse
+from mlops.models.facts import keep_training_reports, subject_of_training
 from mlops.models.registered import Lineage, ModelVersion, model_type, package_of_job, read_metrics, register
 from mlops.settings.project import Project
 from mlops.settings.stages import StageName
-from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, validation_warnings
+from mlops.training.following import COMPLETED, FinishedJob, follow, job_failure, read_validation
 from mlops.training.submission import SubmittedJob, find_submitted, submit, training_order
 from model_package.evaluation import Estimate
-from model_package.package import REPORT_FILE
-from model_package.reports.pages import Fact, keep_page
 
 
 @dataclass(frozen=True)
@@ -208,7 +206,7 @@ def _result(
         raise error
     if not order.is_new_data:
         accept(client, order.data)
-    warnings = validation_warnings(client, job.name)
+    validation = read_validation(client, job.name)
     package, digest = package_of_job(client, project, job.name)
     metrics = read_metrics(package)
     values = {name: metric.value for name, metric in metrics.items() if metric.value is not None}
@@ -222,8 +220,15 @@ def _result(
         model=model,
         is_new=is_new,
         data=order.data,
-        warnings=warnings,
-        report=_keep_report(project, package, model, lineage, finished.studio_url, is_new=is_new),
+        warnings=validation.warnings,
+        report=keep_training_reports(
+            project,
+            package,
+            subject_of_training(model, lineage),
+            validation.page,
+            finished.studio_url,
+            is_new=is_new,
+        ),
         studio_url=finished.studio_url,
         stage=project.order.training,
         seconds=time.monotonic() - begun,
@@ -285,26 +290,6 @@ def _cancelled(client: MLClient, job_name: str) -> Interrupted:
         f"job {job_name} was cancelled; nothing was registered",
         "Run the command again; finished steps are reused.",
     )
-
-
-def _keep_report(
-    project: Project, package: Path, model: ModelVersion, lineage: Lineage, studio_url: str | None, *, is_new: bool
-) -> Path | None:
-    """Keep the package's report with facts that the step did not know; a version that is made again keeps its own."""
-    file = private_folder(project.path(REPORT_FOLDER)) / f"{model.name}-{model.version}.html"
-    if not is_new and file.is_file() and model.digest in file.read_text(encoding="utf-8"):
-        return file.resolve()
-    if not (report := package / REPORT_FILE).is_file():
-        return None
-    facts = [
-        Fact("model", f"{model.name} {model.version}"),
-        Fact("digest", model.digest),
-        Fact("job", lineage.job, studio_url or ""),
-        Fact("commit", lineage.git_commit),
-        Fact("data", f"{lineage.data.name} {lineage.data.version}"),
-        Fact("registered", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-    ]
-    return keep_page(file, report.read_text(encoding="utf-8"), facts).resolve()
 
 
 def _shown(metric: Estimate) -> str:

@@ -138,6 +138,7 @@ def submit(
     """Submit the pipeline for an order (`parameters`: the inputs that differ from their defaults)."""
     job = training_job(project, stage, order, parameters)
     steps = tuple(job.jobs)
+    say(f"submitting the training job to {stage.name} …")
     with suppress_output():
         accepted = client.jobs.create_or_update(job)
     return SubmittedJob(order, steps, accepted.studio_url)
@@ -262,7 +263,7 @@ def default_data(project: Project) -> DefaultData:
         say(f"data: {own.relative_to(project.root)}, the project's own file")
         return DefaultData(own)
     if project.path(SAMPLE_GENERATOR).is_file():
-        say(f"data: a sample from {SAMPLE_GENERATOR}")
+        say(f"data: a synthetic sample, made by {SAMPLE_GENERATOR}")
         return DefaultData(_generated(project))
     return _synthetic(project)
 

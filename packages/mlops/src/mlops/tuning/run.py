@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -30,6 +29,7 @@ from mlops.core.layout import PIPELINE_FILE, REPORT_FOLDER, TUNING_PIPELINE_FILE
 from mlops.core.results import Block, Line, Raw, Result, Table
 from mlops.githost.hosts import pull_requests_of
 from mlops.githost.interface import PullRequest
+from mlops.models.facts import Subject, facts_of
 from mlops.promotion.branch import find_base, publish
 from mlops.settings.policies import read_search_space
 from mlops.settings.project import Project, read_project_schema
@@ -37,7 +37,6 @@ from mlops.settings.stages import StageName
 from mlops.training.following import COMPLETED, FAILED, TERMINAL, StepRun, follow, job_failure
 from mlops.training.submission import Order, training_order
 from mlops.tuning.report import Comparison, Trial, write_report
-from model_package.reports.pages import Fact
 from model_package.tasks import task_of
 
 _SWEEP: Final = "sweep"
@@ -62,8 +61,8 @@ class Tuning:
     sweep: str
     metric: str
     maximize: bool
-    studio_url: str | None = None
-    facts: tuple[Fact, ...] = ()
+    studio_url: str | None
+    subject: Subject
 
 
 @dataclass(frozen=True)
@@ -174,7 +173,7 @@ def finish_tuning(client: MLClient, project: Project, job_name: str, *, propose:
     names = {run.step.name: run.job for run in finished.runs}
     found = _comparison(client, tuning, names)
     folder = private_folder(project.path(REPORT_FOLDER))
-    facts = [*tuning.facts, Fact("compared", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")]
+    facts = facts_of(project, tuning.subject, "compared", job_url=tuning.studio_url)
     report = write_report(folder / f"tune-{job_name}.html", found, facts).resolve()
     edit = _edit(project, found)
     proposed = _propose(project, found, edit, job_name) if edit and propose else None
@@ -242,12 +241,9 @@ def _find(client: MLClient, project: Project, job_name: str) -> Tuning:
         raise InputError(f"job {job_name} was not submitted by `mlops tune`", "Give the name of one that was.")
     sweep, baseline = _steps(read_yaml(project.required_file(TUNING_PIPELINE_FILE)).value)
     metric, goal = objective(project)
-    facts = (
-        Fact("model", project.settings.model),
-        Fact("job", job_name, job.studio_url or ""),
-        *(Fact(name, (job.tags or {}).get(tag, "")) for name, tag in (("commit", _COMMIT), ("data", _DATA))),
-    )
-    return Tuning(job_name, tuple(job.jobs), baseline, sweep, metric, goal == "maximize", job.studio_url, facts)
+    tags = job.tags or {}
+    subject = Subject(project.settings.model, "", "", job_name, tags.get(_COMMIT, ""), tags.get(_DATA, ""))
+    return Tuning(job_name, tuple(job.jobs), baseline, sweep, metric, goal == "maximize", job.studio_url, subject)
 
 
 def _trials_so_far(client: MLClient, tuning: Tuning) -> Callable[[Sequence[StepRun]], Sequence[Step]]:

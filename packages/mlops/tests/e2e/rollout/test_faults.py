@@ -162,7 +162,7 @@ def test_what_only_callers_meet_is_seen_however_short_the_mirror(world: World) -
     with world.callers() as calling, pytest.raises(RolloutFailed) as caught:
         world.deploy()
 
-    assert "in mirror: metrics: " in caught.value.message
+    assert "SLO not met with mirrored traffic: metrics: " in caught.value.message
     assert not calling.failures
     assert world.live_version() == "1"
 

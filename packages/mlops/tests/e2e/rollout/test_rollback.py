@@ -114,4 +114,4 @@ def test_steps_are_in_the_audit_log_and_on_the_model(world: World) -> None:
     steps = [event.step for event in mine[:finished] if event.kind == "rollout"]
     assert steps[-6:] == ["smoke", "load", "mirror", "traffic-10", "traffic-50", "traffic-100"]
     model = connect_registry(world.project.settings.registry).models.get(MODEL, "2")
-    assert "rolled back: smoke failed" in model.tags["stage_staging"]
+    assert "rolled back: smoke test failed" in model.tags["stage_staging"]

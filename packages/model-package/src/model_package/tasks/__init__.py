@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from model_package.errors import ExtensionError, SchemaError
+from model_package.errors import ExtensionError, SchemaError, did_you_mean
 from model_package.schema import Schema
 from model_package.tasks.added_metrics import with_metrics
 from model_package.tasks.binary_classification import BinaryClassification
@@ -78,7 +78,7 @@ def task_class(name: str) -> type[Task]:
             f"the task {name!r} is not part of the template: {hint}write a task of your own in "
             f"extensions/{TASKS_FILE}, as docs/customise.md shows"
         )
-    raise SchemaError(f"unknown task {name!r}; known are {', '.join(known)}")
+    raise SchemaError(f"unknown task {name!r}{did_you_mean(name, known)}; known are {', '.join(known)}")
 
 
 def task_of(schema: Schema) -> Task:

@@ -20,6 +20,7 @@ from mlops.checks.yaml.references import (
     is_remote,
     local_path,
 )
+from model_package.errors import did_you_mean
 
 COMMAND = "command"
 PARALLEL = "parallel"
@@ -181,7 +182,9 @@ def check_environment_reference(document: Document, node: Node | None, owner: No
     elif node.text.startswith(FILE_PREFIX):
         path = local_path(node.text, document.path.parent)
         if path is not None and not path.is_file():
-            yield document.problem(node, f"the environment file {node.text!r} does not exist", "correct the path")
+            meant = did_you_mean(path.name, [each.name for each in path.parent.glob("*.yml")])
+            message = f"the environment file {node.text!r} does not exist{meant}"
+            yield document.problem(node, message, "correct the path")
     elif not is_registered(node.text):
         advice = "write file:<path to its YAML> or azureml:<name>:<version>"
         yield document.problem(node, f"`environment: {node.text}` is not a reference", advice)

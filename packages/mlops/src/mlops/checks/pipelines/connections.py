@@ -8,6 +8,7 @@ from mlops.checks.pipelines.bindings import Binding, Port, bindings_in, connecta
 from mlops.checks.pipelines.steps import Pipeline, Step
 from mlops.checks.yaml import references as literals
 from mlops.checks.yaml.document import Node, Problem
+from model_package.errors import did_you_mean
 
 # In these, `${{inputs.x}}` and `${{search_space.x}}` refer to the step itself.
 OWN_TEXT: Final = frozenset({"command", "environment", "code"})
@@ -35,7 +36,7 @@ def check_inputs(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
         if step.is_inline:
             yield from _check_inline_input(pipeline, step, node, name)
         elif name not in declared:
-            message = f"step `{step.name}` sets the unknown input `{name}`"
+            message = f"step `{step.name}` sets the unknown input `{name}`{did_you_mean(name, declared)}"
             yield document.problem(node, message, f"its component has: {', '.join(declared) or 'no inputs'}")
         else:
             yield from _check_value(pipeline, step, node, declared[name])
@@ -54,7 +55,7 @@ def check_outputs(pipeline: Pipeline, step: Step) -> Iterator[Problem]:
         port = step.component.outputs.get(name)
         if port is None:
             known = ", ".join(step.component.outputs) or "no outputs"
-            message = f"step `{step.name}` has no output `{name}`"
+            message = f"step `{step.name}` has no output `{name}`{did_you_mean(name, step.component.outputs)}"
             yield pipeline.document.problem(node, message, f"its component has: {known}")
             continue
         for text in node.strings():
@@ -74,19 +75,20 @@ def _unknown(pipeline: Pipeline, binding: Binding) -> tuple[str, str] | None:
         ports = pipeline.inputs if binding.kind == "inputs" else pipeline.outputs
         if binding.name not in ports:
             return (
-                f"`{binding.text}`: the pipeline has no such {binding.kind[:-1]}",
+                f"`{binding.text}`: the pipeline has no such {binding.kind[:-1]}{did_you_mean(binding.name, ports)}",
                 f"it has: {_listed(ports)}",
             )
         return None
     source = pipeline.steps.get(binding.job)
     if source is None:
         return (
-            f"`{binding.text}`: there is no step `{binding.job}`",
+            f"`{binding.text}`: there is no step `{binding.job}`{did_you_mean(binding.job, pipeline.steps)}",
             f"the steps are: {_listed(pipeline.steps)}",
         )
     if source.component is not None and binding.name not in source.component.outputs:
-        known = _listed(source.component.outputs)
-        return f"`{binding.text}`: step `{binding.job}` has no output `{binding.name}`", f"it has: {known}"
+        known, meant = source.component.outputs, did_you_mean(binding.name, source.component.outputs)
+        message = f"`{binding.text}`: step `{binding.job}` has no output `{binding.name}`{meant}"
+        return message, f"it has: {_listed(known)}"
     return None
 
 

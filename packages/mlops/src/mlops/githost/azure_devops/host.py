@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from mlops.core.programs import output_of
 from mlops.githost.azure_devops.job import AzurePipelines
@@ -63,6 +64,10 @@ class AzureDevOps(GitHost):
         """The address of a repository."""
         origin = f"https://{_SERVER}/{owner}/{project}"
         return RemoteAddress(self, _SERVER, owner, project, name, origin, f"{origin}/_git/{name}")
+
+    def commit_url(self, remote: RemoteAddress, commit: str) -> str:
+        """Below the repository's page; names may have spaces."""
+        return f"{quote(remote.url, safe=':/')}/commit/{commit}"
 
     def is_running(self, environment: Mapping[str, str]) -> bool:
         """Every agent sets this variable."""

@@ -6,6 +6,7 @@ import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from mlops.core.markdown import cut_to_bytes
 from mlops.core.results import SourceLocation
@@ -81,6 +82,12 @@ class AzurePipelines(CIJob):
         """Who the run was requested for: the e-mail address, or the name of an account without one."""
         found = self._environment.get("BUILD_REQUESTEDFOREMAIL") or self._environment.get("BUILD_REQUESTEDFOR")
         return found or ""
+
+    @property
+    def pull_request_url(self) -> str:
+        """Of a run that a branch policy started."""
+        number = self._environment.get("SYSTEM_PULLREQUEST_PULLREQUESTID", "")
+        return f"{quote(self.builder().source, safe=':/')}/pullrequest/{number}" if number else ""
 
     def builder(self) -> Builder:
         """The pipeline's definition and branch."""

@@ -54,6 +54,10 @@ class GitHub(GitHost):
         url = f"https://{server}/{owner}/{name}"
         return RemoteAddress(self, server, owner, "", name, url, url)
 
+    def commit_url(self, remote: RemoteAddress, commit: str) -> str:
+        """Below the repository's page."""
+        return f"{remote.url}/commit/{commit}"
+
     def is_running(self, environment: Mapping[str, str]) -> bool:
         """Every runner sets this variable."""
         return environment.get("GITHUB_ACTIONS", "").lower() == "true"

@@ -24,6 +24,7 @@ _OUTPUT_FILE: Final = "GITHUB_OUTPUT"
 _SUMMARY_FILE: Final = "GITHUB_STEP_SUMMARY"
 _DELIMITER_BYTES: Final = 16
 _TITLE: Final = "mlops"
+_PULL_REQUEST: Final = re.compile(r"refs/pull/(\d+)/\w+")
 # The runner obeys `::command::` at the start of a line, and the older `##[command]` anywhere in it.
 _COMMAND: Final = re.compile(r"^(\s*):(?=:)|#(?=#\[)")
 
@@ -80,6 +81,13 @@ class GitHubActions(CIJob):
     def actor(self) -> str:
         """Who triggered the run."""
         return self._environment.get("GITHUB_ACTOR", "")
+
+    @property
+    def pull_request_url(self) -> str:
+        """Of a run that a pull request started: its merge commit has the number in its name."""
+        found = _PULL_REQUEST.fullmatch(self._environment.get("GITHUB_REF", ""))
+        server, repository = (self._environment.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY"))
+        return f"{server}/{repository}/pull/{found[1]}" if found else ""
 
     def builder(self) -> Builder:
         """The workflow that was triggered: a reusable one has no name of its own in GitHub's variables."""

@@ -1,0 +1,1 @@
+"""Steps of the project as programs: what they run on, and what they take."""
