@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from mlops.demo.event_handler import Handler, listening
+from mlops.demo.drift import Handler, listening
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mlops.audit.record import Record
 from mlops.audit.retraining_policy import DATA_DESCRIPTION, begun_for
 from mlops.azure.collected_data import find_collections
 from mlops.azure.workspace import WorkspaceClients, connect
-from mlops.demo.event_handler import listening, subscribed
+from mlops.demo.drift import listening, subscribed
 from mlops.endpoint.view import observe
 from mlops.models.registered import fetch_package, read_provenance
 from mlops.monitoring.run import EVENT_KIND, monitor
