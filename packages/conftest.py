@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register what `.ci/run` leaves to `.ci/run --all`, and let tests start only programs that CI installs."""
     # Only now is it on the path.
     from started_programs import watch
+    from xdist_workers import give_main_a_file
 
     watch()
+    give_main_a_file()
     config.addinivalue_line("markers", "long: a further story of a kind that another test tells; only in .ci/run --all")

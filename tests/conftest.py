@@ -3,7 +3,9 @@
 import os
 
 from started_programs import watch
+from xdist_workers import give_main_a_file
 
 watch()
+give_main_a_file()
 for name in ("GITHUB_ACTIONS", "TF_BUILD"):
     os.environ.pop(name, None)
