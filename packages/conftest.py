@@ -18,6 +18,7 @@ HELPERS: Final = (
     "mlops/tests/gates",
     "mlops/tests/monitoring",
     "mlops/tests/init",
+    "mlops/tests/spark",
     "model-package/tests/harness",
     "../.ci",
     "../.ci/supply",
@@ -27,6 +28,8 @@ HELPERS: Final = (
     "../components/train_model",
     "../components/validate_data",
 )
+# At the end: it has a copy of model_package, of which the installed one is tested.
+sys.path.append(str(PACKAGES.parent / "endpoints" / "batch"))
 sys.path[:0] = [str((PACKAGES / helper).resolve()) for helper in HELPERS]
 # A CI system around us would have the commands under test write to its own pages.
 for name in ("GITHUB_ACTIONS", "TF_BUILD"):

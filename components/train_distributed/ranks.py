@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, NoReturn
 
 import numpy as np
@@ -22,7 +23,6 @@ from xgboost.tracker import RabitTracker
 
 # Where a job says how many nodes it has.
 _NODES = "AZUREML_NODE_COUNT"
-_LOOPBACK = ("127.", "localhost")
 _VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -74,7 +74,7 @@ class Ranks:
         """The processors of this machine, divided among the processes on it."""
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         # Processes that meet by loopback are on one machine, whatever it is called.
-        machines = 1 if self.address.startswith(_LOOPBACK) else self.nodes
+        machines = 1 if _is_loopback(self.address) else self.nodes
         return max(1, available // max(1, self.size // machines))
 
     @contextmanager
@@ -122,6 +122,14 @@ class Ranks:
         )
         # XGBoost would go on looking for the others until it has told them.
         os._exit(1)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        # The name of a machine.
+        return False
 
 
 def _tracker(ranks: Ranks, timeout: int) -> Any:

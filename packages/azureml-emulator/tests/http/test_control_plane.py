@@ -73,7 +73,7 @@ OUTSIDE = (
     ("POST", "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/eastus/updateQuotas"),
     ("GET", "/subscriptions/s/providers/Microsoft.Compute/skus"),
     ("GET", "/subscriptions/s/resourceGroups/g/resources"),
-    ("GET", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"),
+    ("GET", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/a"),
     ("POST", "/subscriptions/s/resourceGroups/g/providers/Microsoft.Resources/deployments/n/validate"),
     ("PUT", "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"),
     ("PATCH", "/providers/Microsoft.Management/managementGroups/m"),

@@ -26,7 +26,6 @@ from mlops.core.errors import MachineError, MlopsError, WorkspaceError
 from mlops.core.layout import PIPELINE_FILE, STATE_FOLDER, private_folder
 from mlops.core.results import Block, Line, Raw, Result
 from mlops.settings.project import Project, load_project
-from mlops.settings.stages import NO_SUBSCRIPTION
 
 _PROGRAM: Final = ("-m", "azureml_emulator")
 _FOLDER: Final = STATE_FOLDER / "emulator"
@@ -39,6 +38,7 @@ _READY_FILE: Final = "emulator.json"
 _CLOUD: Final = "ARM_CLOUD_METADATA_URL"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _ANSWER_SECONDS: Final = 5
+_NO_SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"
 # Of a step; a pipeline has a default_compute.
 _COMPUTE: Final = re.compile(r"^\s+compute: *azureml:([\w-]+)", re.MULTILINE)
 
@@ -115,7 +115,7 @@ def use_running_workspace(project_path: Path | None) -> None:
     try:
         project = load_project(project_path)
         subscriptions = {stage.subscription_id for stage in project.settings.stages}
-        if subscriptions == {NO_SUBSCRIPTION} and (project.path(_FOLDER) / _READY_FILE).is_file():
+        if subscriptions == {_NO_SUBSCRIPTION} and (project.path(_FOLDER) / _READY_FILE).is_file():
             os.environ.update(variables(project).values)
             say("using the workspace that runs on this machine")
     except MlopsError:

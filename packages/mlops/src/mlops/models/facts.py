@@ -5,7 +5,6 @@ All of them take their facts from here, so that none lacks what another has.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from mlops.core.markdown import clean
 from mlops.githost.hosts import current_job, remote_of
 from mlops.settings.project import Project
 from mlops.settings.releases import Release, manifest_file, read_manifest
-from mlops.settings.stages import NO_SUBSCRIPTION, StageName
+from mlops.settings.stages import StageName
 from model_package.errors import ModelPackageError
 from model_package.package import REPORT_FILE, read_provenance
 from model_package.reports.pages import FACTS, Fact, keep_page, page_environment, with_facts
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 
 TIME_FORMAT: Final = "%Y-%m-%d %H:%M UTC"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-_STUDIO: Final = "https://ml.azure.com/runs"
-# Where it is set the workspace is not in Azure's public cloud, whose studio has another address.
-_CLOUD: Final = "ARM_CLOUD_METADATA_URL"
 
 
 @dataclass(frozen=True)
@@ -120,29 +116,20 @@ def find_subject(client: MLClient, project: Project, stage: StageName, model: Mo
 def facts_of(project: Project, subject: Subject, verb: str, *more: Fact, job_url: str | None = None) -> list[Fact]:
     """The facts of a report: the model, `more`, where it comes from, and that the report was `verb` now.
 
-    `job_url` is the page of the job; without one it is found by its name.
+    `job_url` is the page of the job, where the service has named it.
     """
     pull_request = current_job().pull_request_url
     return [
         Fact("model", subject.model),
         *more,
         Fact("digest", subject.digest),
-        job_fact(project, subject.job, job_url),
+        Fact("job", subject.job, job_url or ""),
         commit_fact(project, subject.commit),
         Fact("data", subject.data),
         Fact(verb, datetime.now(UTC).strftime(TIME_FORMAT)),
         Fact("pull request", pull_request.rpartition("/")[2], pull_request),
         Fact("training", "report", subject.page),
     ]
-
-
-def job_fact(project: Project, job: str, url: str | None = None) -> Fact:
-    """A job of the training stage's workspace, with a link to its page in the studio."""
-    stage = project.settings.stage(project.order.training)
-    if url is None and job and stage.subscription_id != NO_SUBSCRIPTION and not os.environ.get(_CLOUD):
-        workspace = f"resourcegroups/{stage.resource_group}/workspaces/{stage.workspace}"
-        url = f"{_STUDIO}/{job}?wsid=/subscriptions/{stage.subscription_id}/{workspace}"
-    return Fact("job", job, url or "")
 
 
 def commit_fact(project: Project, commit: str) -> Fact:

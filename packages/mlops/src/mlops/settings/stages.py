@@ -19,8 +19,6 @@ from model_package.errors import did_you_mean
 Server = Literal["inference-server", "granian"]
 GRANIAN: Final[Server] = "granian"
 MOST_STAGES: Final = 6
-# What project.yml names before there is a subscription.
-NO_SUBSCRIPTION: Final = "00000000-0000-0000-0000-000000000000"
 _NAME: Final = re.compile(r"[a-z][a-z0-9]{1,11}")
 # Names of other files in releases/, of other stacks, and of jobs and environments in CI.
 RESERVED_NAMES: Final = frozenset(

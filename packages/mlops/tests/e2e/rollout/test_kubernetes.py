@@ -69,7 +69,7 @@ def test_a_release_goes_live_without_a_mirror_and_back(world: World, capfd: pyte
         assert world.live_version() == "2"
         # and it went through everything but the mirror, which is said wherever one may look
         said = capfd.readouterr().err
-        assert "mirror is skipped: Azure cannot mirror traffic on Kubernetes" in said
+        assert "mirrored traffic is skipped: Azure cannot mirror traffic on Kubernetes" in said
         assert "only synthetic callers judge the rollout" in said
         assert [each.partition(":")[0] for each in result.skipped_phases] == ["mirror"]
         records, _ = AuditLog(world.client).read()

@@ -16,17 +16,17 @@ CHOSEN_BY: Final = "maximum F1 on rows that were held out from training"
 EVEN: Final = 0.5
 
 
-def choose_threshold(target: npt.NDArray[np.generic], probability: Doubles) -> float:
-    """Choose the probability from which a row counts as positive so that F1 is highest.
+def choose_threshold(target: npt.NDArray[np.generic], scores: Doubles) -> float:
+    """Choose the score from which a row counts as positive so that F1 is highest.
 
-    The threshold is half-way to the next lower probability, so that rounding to float32 flips no row.
+    The threshold is half-way to the next lower score, so that rounding to float32 flips no row.
     """
     if not 0 < target.sum() < len(target):
         return EVEN
-    precision, recall, thresholds = precision_recall_curve(target, probability)
+    precision, recall, thresholds = precision_recall_curve(target, scores)
     total = precision[:-1] + recall[:-1]
-    f1 = np.divide(2 * precision[:-1] * recall[:-1], total, out=np.zeros_like(total), where=total > 0)
-    best = int(f1.argmax())
+    balance = np.divide(2 * precision[:-1] * recall[:-1], total, out=np.zeros_like(total), where=total > 0)
+    best = int(balance.argmax())
     lower = thresholds[best - 1] if best else 0.0
     return float((thresholds[best] + lower) / 2)
 

@@ -18,7 +18,7 @@ from model_package.package import package_digest
 pytestmark = pytest.mark.long
 pytest.importorskip("pysail", reason="Spark steps need the emulator's extra: uv sync --group spark")
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 PIPELINE = """
 type: pipeline
 experiment_name: spark

@@ -15,7 +15,7 @@ from azureml_emulator.jobs.definitions.spark import SparkSettings
 from azureml_emulator.jobs.spark.launch import SparkPaths, spark_command
 from azureml_emulator.processes import private_network
 
-COMPONENTS = Path(__file__).parents[2] / "components"
+COMPONENTS = Path(__file__).parents[4] / "components"
 # Tells a hang from a slow machine.
 _HANG_SECONDS = 600
 _MODULES = ("validate_data", "validate_data_spark", "prepare_data", "prepare_data_spark", "score_batch_spark", "")
