@@ -141,3 +141,10 @@ def test_the_index_lists_every_page() -> None:
     linked = {(DOCS / link.partition("#")[0]).resolve() for link in LINK.findall(index.read_text(encoding="utf-8"))}
 
     assert {page for page in DOCS.rglob("*.md") if page != index} - linked == set()
+
+
+def test_each_figure_has_a_script_that_measures_it() -> None:
+    rows = [line for line in (ROOT / "docs/figures.md").read_text(encoding="utf-8").splitlines() if line[:2] == "| "]
+    scripts = {match[1] for row in rows if (match := re.search(r"`(\w+\.py)[^`]*` \|$", row))}
+    assert len(scripts) > 8
+    assert [name for name in scripts if not (ROOT / "benchmarks" / name).is_file()] == []
