@@ -26,7 +26,7 @@ WIDTH: Final = 1100
 COLOURS: Final = 64
 # The page's name in docs/images, the pattern of its file below .mlops/reports, and the height that is shown.
 REPORTS: Final = (
-    ("training-report", "[!g]*-[0-9]*.html", 900),
+    ("training-report", "credit-default-[0-9]*.html", 900),
     ("gate-report", "gate-staging-*.html", 900),
 )
 DASHBOARD_HEIGHT: Final = 900
@@ -41,6 +41,7 @@ def main() -> int:
     if not PROGRAM.is_file():
         parser.error("Chromium is missing: apt-get install chromium")
     with tempfile.TemporaryDirectory() as folder:
+        given.out.mkdir(parents=True, exist_ok=True)
         pages = [("dashboard", write_dashboard(given.project, Path(folder)), DASHBOARD_HEIGHT)]
         for name, pattern, height in REPORTS:
             found = sorted((given.project / ".mlops/reports").glob(pattern))
