@@ -47,7 +47,7 @@ class Workspace(Component):
         base, context = self._base, self._base.context
         identity = base.identities.resource_id(Identity.WORKSPACE)
         isolation, key = context.settings.network.isolation, context.settings.customer_managed_key
-        # Spark jobs run as an identity that the workspace has, or as whoever submits them.
+        # Spark jobs run as an identity that the workspace has, or as the user who submits them.
         others = [base.identities.resource_id(Identity.COMPUTE)] if context.settings.spark is not None else []
         return ml.Workspace(
             "workspace",

@@ -58,7 +58,7 @@ def test_people_are_in_the_list_of_rights() -> None:
 
 def test_only_the_workspace_and_identities_that_deploy_stacks_are_contributors(any_stack: DryRun) -> None:
     holders = {right.principal for right in rights_of(any_stack) if right.role_id == Role.CONTRIBUTOR.id}
-    # Microsoft asks it of whoever a Spark job runs as, on the storage.
+    # Microsoft asks it of the identity that a Spark job runs as, on the storage.
     spark = {"compute", "data_scientists"} if "spark" in any_stack.outputs else set()
     assert holders <= ({*DEPLOYING} if any_stack.stack == "ci" else {"workspace"} | spark)
 

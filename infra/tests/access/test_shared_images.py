@@ -26,7 +26,7 @@ def test_a_stage_may_keep_images_of_its_own() -> None:
     assert "images" not in run.outputs
 
 
-def test_the_shared_registry_is_closed_to_whoever_has_no_role() -> None:
+def test_the_shared_registry_is_closed_without_a_role() -> None:
     run = dry_run_of("shared-people")
     rows = [row for row in CHECKLIST if row.type_ == IMAGES and row.name not in OPEN]
     assert len(rows) == 4

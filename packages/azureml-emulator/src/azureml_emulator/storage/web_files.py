@@ -13,7 +13,7 @@ import shutil
 import ssl
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -90,10 +90,9 @@ class WebFiles:
             try:
                 async with asyncio.timeout(self._limits.seconds):
                     await self._download(url, folder, kept, note)
-            except TimeoutError as error:
+            except TimeoutError:
                 # Of the whole, or of one of aiohttp's own limits.
                 self._fall_back(url, kept, f"no answer came, or it took longer than {self._limits.seconds:g} s", note)
-                del error
             except aiohttp.ClientError as error:
                 forbidden = _forbidden(error)
                 if forbidden is not None:
@@ -120,11 +119,10 @@ class WebFiles:
                 raise _refused_by_server(url, answer)
             self._check_size(url, answer.content_length or 0)
             version = _new_folder(folder)
-            try:
+            with ExitStack() as undo:
+                undo.callback(shutil.rmtree, version, ignore_errors=True)
                 size = await self._save(url, answer, version, note)
-            except BaseException:
-                shutil.rmtree(version, ignore_errors=True)
-                raise
+                undo.pop_all()
             name = f"{version.name}/{file_name(url)}"
             made = _Kept(name, size, answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
             record = folder / f"{version.name}{_PART}"
