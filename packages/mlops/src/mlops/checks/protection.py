@@ -9,16 +9,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from pydantic import create_model
+
 from mlops.checks.yaml.document import Problem
-from mlops.core.documents import read_text
+from mlops.core.documents import YamlFile, read_checked, read_text
 from mlops.core.errors import InputError, MlopsError, ProjectError
 from mlops.core.git import REMOTE
 from mlops.core.layout import CODE_THAT_JUDGES, EXTENSION_FOLDER, INFRASTRUCTURE_FOLDER, MAKES_A_MODEL, MODELS_FOLDER
 from mlops.core.results import Block, Line, Result, Table
 from mlops.githost.hosts import HOSTS, WORKFLOW_PLACES, remote_of
-from mlops.githost.protection import EXPECTATIONS_FILE, Finding, Outcome, unowned
-from mlops.githost.protection_file import read_expectations
+from mlops.githost.protection import EXPECTATIONS_FILE, Expectations, Finding, Outcome, unowned
 from mlops.settings.project import Project
+from mlops.settings.stages import StageOrder
+from mlops.stages.edits import INFRASTRUCTURE_PREFIX, stage_lists
 
 _PERMISSIONS: Final = (INFRASTRUCTURE_FOLDER.as_posix(),)
 _CANNOT: Final = "who may change it without {} can change a model, or a rule that judges one"
@@ -121,3 +124,27 @@ def _unreviewed(project: Project, top: Path, places: Sequence[PurePosixPath]) ->
 
 def _may_exist(root: Path, place: str) -> bool:
     return place == EXTENSION_FOLDER.as_posix() or (root / place).exists()
+
+
+class _ProtectionFile(YamlFile):
+    branch: str
+
+
+def read_expectations(root: Path, order: StageOrder) -> Expectations:
+    """Read the expectations of a project. Raises ProjectError, also for a list that lacks a stage."""
+    # A project needs only the section of its own git host.
+    sections: dict[str, Any] = {host.key: (host.expectations() | None, None) for host in HOSTS}
+    kind = create_model("ProtectionFile", __base__=_ProtectionFile, **sections)
+    checked = read_checked(root / EXPECTATIONS_FILE, kind)
+    found = {host.key: section for host in HOSTS if (section := getattr(checked.value, host.key)) is not None}
+    names = [name for stage in order for name in (stage, f"{INFRASTRUCTURE_PREFIX}{stage}")]
+    checked.refuse(
+        [
+            ((key, name), f"lacks {each}, of a stage in project.yml; add `{each}:` (`mlops stages add` does)")
+            for key, name in stage_lists()
+            if key in found
+            for each in names
+            if each not in getattr(found[key], name)
+        ]
+    )
+    return Expectations(checked.value.branch, found)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from mlops.checks.protection import read_expectations
 from mlops.checks.yaml.document import Problem
 from mlops.core.errors import ProjectError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE, SAMPLE_REQUEST, SCHEMA_FILE, TUNING_PIPELINE_FILE
-from mlops.githost.protection_file import read_expectations
 from mlops.settings.gates import GATES_FILE, read_gates
 from mlops.settings.monitoring import MONITOR_FILE, read_monitor_rules
 from mlops.settings.policies import (

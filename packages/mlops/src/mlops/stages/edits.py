@@ -20,8 +20,7 @@ from mlops.core.errors import ProjectError
 from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
 from mlops.githost.hosts import HOSTS
 from mlops.githost.interface import GitHost
-from mlops.githost.protection import EXPECTATIONS_FILE
-from mlops.githost.protection_file import INFRASTRUCTURE_PREFIX, stage_lists
+from mlops.githost.protection import EXPECTATIONS_FILE, EnvironmentProtection
 from mlops.settings.gates import GATES_FILE
 from mlops.settings.monitoring import MONITOR_FILE
 from mlops.settings.policies import POLICY_FILE, RETIREMENT_FILE, RETRAINING_FILE
@@ -30,12 +29,24 @@ from mlops.settings.releases import manifest_path, without_release
 from mlops.settings.stages import StageName, StageOrder
 from mlops.stages.yaml_text import CannotEdit, copy_entries, remove_entries
 
+# A stage's infrastructure is deployed with its own login, named after the stage with this prefix.
+INFRASTRUCTURE_PREFIX: Final = "infra-"
 _STAGES: Final = "stages"
 _RULES: Final = "rules"
 # What `pulumi stack init` writes for each stack.
 _SECRETS: Final = re.compile(r"^(?:secretsprovider|encryptedkey|encryptionsalt):[^\n]*\n", re.MULTILINE)
 _ADDRESS_SPACE: Final = re.compile(r"(?P<key>address_space:\s*)10\.(?P<second>\d+)\.0\.0/16")
 _FIRST_SPACE, _LAST_SPACE, _SPACE_STEP = 10, 250, 10
+
+
+def stage_lists() -> tuple[tuple[str, str], ...]:
+    """Section and key of every list in releases/protection.yml that has entries per stage."""
+    return tuple(
+        (host.key, name)
+        for host in HOSTS
+        for name, field in host.expectations().model_fields.items()
+        if field.annotation == dict[str, EnvironmentProtection]
+    )
 
 
 def additions(root: Path, name: StageName, after: StageName) -> list[Edit]:
