@@ -157,7 +157,7 @@ WHOLE: Mapping[str, tuple[Table, str]] = {
     "zero bytes": (column("a\0b", "c"), "has 60 zero bytes, the first in line 2 → Remove them (`tr -d '\\000'`)"),
     "a text with commas": (
         b"# A model\n\nIt is trained, evaluated, and released.\nMore is in the tutorial.\n",
-        "is not a table: its first line has only one column",
+        "is not a table: it seems to be a Markdown document",
     ),
     "lines above the header": (
         b"# exported today\n\n" + table({"a": NOISE, "b": NOISE, "y": BOTH}),

@@ -13,17 +13,25 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from mlops.core.errors import InputError
+from mlops.core.file_formats import (
+    BYTE_ORDER_MARKS,
+    PARQUET,
+    likely_text,
+    recognise,
+    tables_in,
+    unusual_separator,
+    utf16_of,
+)
 from model_package.schema_file import is_pattern
 
 _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-_BYTE_ORDER_MARKS: Final = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _ENCODING_NAMES: Final = {
     "utf-8": "UTF-8",
     "utf-8-sig": "UTF-8 with a byte order mark",
@@ -33,17 +41,6 @@ _ENCODING_NAMES: Final = {
     "cp1252": "Windows-1252",
     "latin-1": "Latin-1",
 }
-# How files begin that people mistake for tables, and what each is.
-_OTHER_FORMATS: Final = (
-    (b"PK\x03\x04", "is an Excel workbook or a zip archive", "Export the sheet as CSV, or unpack the archive"),
-    (b"\xd0\xcf\x11\xe0", "is an old Excel workbook", "Export the sheet as CSV"),
-    (b"\x1f\x8b", "is compressed with gzip", "Unpack it (`gunzip FILE`)"),
-    (b"%PDF", "is a PDF document", "Give the table itself, as CSV or parquet"),
-    (b"SQLite format 3", "is an SQLite database", "Export one table as CSV"),
-    ((b"<!", b"<?xml", b"<html"), "is an HTML or XML document", "Download the data file, not the page that shows it"),
-    ((b'{"', b"{\n", b"{ ", b"[{", b"[[", b"[\n", b"[ "), "is JSON", "Write its rows as CSV or parquet"),
-)
-_PARQUET: Final = b"PAR1"
 _SAMPLE_BYTES: Final = 1 << 20
 _SAMPLE_RECORDS: Final = 200
 _BATCH_RECORDS: Final = 50_000
@@ -54,6 +51,9 @@ _SHOWN_CHARACTERS: Final = 40
 _TITLE_LINES: Final = 20
 # The share of the first records that must have as many fields as the header.
 _CONSISTENT: Final = 0.8
+# Enough where the header has more columns than a sentence has commas: the other lines are named.
+_MOST: Final = 0.5
+_FEW_COLUMNS: Final = 2
 _PRINTABLE: Final = 0.97
 # Text in two bytes per character has more.
 _MOST_ZEROS: Final = 0.2
@@ -78,16 +78,16 @@ def read_table(file: Path) -> Source:
     if not file.exists():
         raise InputError(f"{file} does not exist", "Give the path of a CSV or parquet file.")
     if not file.is_file():
-        raise InputError(f"{file} is a folder", "Give the path of one CSV or parquet file.")
+        raise InputError(f"{file} is a folder", f"Give one CSV or parquet file{tables_in(file)}.")
     content = file.read_bytes()
     if not content.strip():
         raise InputError(f"{file} is empty", "Give a file with a header and rows.")
     digest = hashlib.sha256(content).hexdigest()
-    if content.startswith(_PARQUET):
+    found = recognise(file)
+    if found is PARQUET:
         return Source(file, _parquet(file, content), "parquet", digest)
-    for start, what, advice in _OTHER_FORMATS:
-        if content.lstrip(b"\xef\xbb\xbf \r\n").startswith(start):
-            raise InputError(f"{file} {what}, not a CSV or parquet file", f"{advice}, and run again.")
+    if found is not None:
+        raise InputError(f"{file} is {found.name}, not a CSV or parquet file", f"{found.advice_for(file)}.")
     text, encoding = _decoded(file, content)
     # A second mark, of a file that was made of another; and the line that tells Excel the separator.
     text = re.sub(r"^sep=[^\r\n](?=[\r\n])", "", text.lstrip("\ufeff"))
@@ -134,8 +134,8 @@ def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
 
 def _decoded(file: Path, content: bytes) -> tuple[str, str]:
     """The text, and the name of its encoding. Raises InputError for a binary file."""
-    mark = next((encoding for start, encoding in _BYTE_ORDER_MARKS.items() if content.startswith(start)), None)
-    candidates = (mark,) if mark else (*_unmarked_utf16(content), "utf-8", "cp1252", "latin-1")
+    mark = next((encoding for start, encoding in BYTE_ORDER_MARKS.items() if content.startswith(start)), None)
+    candidates = (mark,) if mark else (*filter(None, [utf16_of(content)]), "utf-8", "cp1252", "latin-1")
     if mark or b"\0" not in content[:_SAMPLE_BYTES] or len(candidates) > 3:
         for encoding in candidates:
             try:
@@ -162,47 +162,37 @@ def _is_text(content: bytes) -> bool:
     return _is_printable(content[:_SAMPLE_BYTES].decode("latin-1"))
 
 
-def _unmarked_utf16(content: bytes) -> tuple[str, ...]:
-    """UTF-16 without a mark shows: in text of Western languages every second byte is zero."""
-    sample = content[:4096]
-    half = len(sample) // 2
-    if sample[1::2].count(0) > 0.6 * half:
-        return ("utf-16-le",)
-    return ("utf-16-be",) if sample[0::2].count(0) > 0.6 * half else ()
-
-
-def _alike(line: str, next_line: str) -> bool:
-    """Whether some separator divides two lines into as many fields, as a header and its first row."""
-    return any(line.count(each) == next_line.count(each) > 1 for each in _SEPARATORS)
-
-
 def _separator(file: Path, text: str) -> str:
     """The separator that gives most records as many fields as the header. Raises InputError if none does."""
-    best: tuple[float, int, str] | None = None
-    for separator in _SEPARATORS:
-        records = [record for record in islice(_records(file, text, separator), _SAMPLE_RECORDS) if record]
-        if records and len(records[0]) > 1:
-            width = len(records[0])
-            share = sum(_fits(record, width) for record in records) / len(records)
-            best = max(best or (0.0, 0, ""), (share, width, separator))
-    if best is None:
-        lines = text.lstrip("\n").split("\n", _TITLE_LINES)[:_TITLE_LINES]
-        above = next((at for at, (line, next_line) in enumerate(pairwise(lines)) if _alike(line, next_line)), 0)
-        if above:
+    share, width, separator = _best_separator(file, text)
+    if share >= _CONSISTENT or (share >= _MOST and width > _FEW_COLUMNS):
+        return separator
+    lines = text.lstrip("\n").split("\n")
+    for above in range(1, min(_TITLE_LINES, len(lines) - 1)):
+        share, width, _ = _best_separator(file, "\n".join(lines[above:]))
+        # Advice that was tried: without these lines it is a table.
+        if share == 1 and width > _FEW_COLUMNS and lines[above].strip():
             raise InputError(
                 f"{file} does not begin with its header, but with {lines[0].strip()[:_SHOWN_CHARACTERS]!r}",
                 f"Remove the {'line' if above == 1 else f'{above} lines'} above the header, and run again.",
             )
-        raise InputError(
-            f"{file} is not a table: its first line has only one column",
-            "Give a CSV file with a header, whose columns are separated by commas, semicolons, tabs or vertical bars.",
-        )
-    if best[0] < _CONSISTENT and best[1] <= 2:
-        raise InputError(
-            f"{file} is not a table: no separator divides its lines into the same number of columns",
-            "Give a CSV file with a header, whose columns are separated by commas, semicolons, tabs or vertical bars.",
-        )
-    return best[2]
+    if name := unusual_separator(text):
+        raise InputError(f"the columns of {file} seem to be separated by {name}", "Export it with commas, as CSV.")
+    raise InputError(
+        f"{file} is not a table: it seems to be {likely_text(file, text)}",
+        "Give a CSV file with a header, whose columns are separated by commas, semicolons, tabs or vertical bars.",
+    )
+
+
+def _best_separator(file: Path, text: str) -> tuple[float, int, str]:
+    """The share of the first records that have as many fields as the first one, that number, and the separator."""
+    best = (0.0, 0, "")
+    for separator in _SEPARATORS:
+        records = [record for record in islice(_records(file, text, separator), _SAMPLE_RECORDS) if record]
+        if records and len(records[0]) > 1:
+            width = len(records[0])
+            best = max(best, (sum(_fits(record, width) for record in records) / len(records), width, separator))
+    return best
 
 
 def _header(file: Path, text: str, separator: str) -> tuple[list[str], tuple[str, ...]]:

@@ -6,7 +6,9 @@ archived, so that it does not become the latest version.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import codecs
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,7 @@ from mlops.azure.sdk_output import suppress_output
 from mlops.azure.workspace import parse_datastore_path
 from mlops.cli.progress import say
 from mlops.core.errors import InputError, WorkspaceError
+from mlops.core.file_formats import BEGIN_BYTES, decoded, likely_text, recognise, tables_in, unusual_separator, utf16_of
 from model_package.digest import file_sha256
 
 VERSION_CHARACTERS: Final = 16
@@ -28,12 +31,13 @@ NEWEST: Final = "newest"
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _SHA256_TAG: Final = "sha256"
 _MEGABYTE: Final = 1_000_000
-_BEGIN_BYTES: Final = 4096
-# Only validation can judge these; anything else must be text.
-_BINARY_FORMATS: Final = frozenset({".parquet", ".arrow", ".feather", ".avro", ".orc", ".gz", ".zip", ".zst"})
-
 _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-_HEADER_CHARACTERS: Final = 1_000_000
+_COMPARED_LINES: Final = 3
+# In no text; others, such as a form feed, may be.
+_CONTROLS: Final = re.compile(r"[\x00-\x08]")
+_NAMED: Final = 3
+# A header is searched in this many lines.
+_TITLE_LINES: Final = 20
 _SHOWN_CHARACTERS: Final = 60
 
 
@@ -81,18 +85,61 @@ def ensure_data(
 
 def require_columns(file: Path, columns: Collection[str]) -> None:
     """Raise InputError for a CSV file whose header has none of the columns: before it is uploaded and a job starts."""
-    if file.suffix in _BINARY_FORMATS:
+    if recognise(file) is not None:
         return
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        line = stream.readline(_HEADER_CHARACTERS).strip()
-    for separator, word in _SEPARATORS.items():
-        if {name.strip(' "') for name in line.split(separator)} & set(columns):
-            if separator == ",":
-                return
-            message = f"the columns of {file} are separated by {word}"
-            raise InputError(message, "Export the file with commas, and decimals with points.")
-    message = f"{file} has none of the columns of schema.yml; its first line is: {line[:_SHOWN_CHARACTERS]}"
-    raise InputError(message, f"Give a CSV file with a header: {', '.join(list(columns)[:3])} and so on.")
+    with file.open("rb") as stream:
+        text = decoded(stream.read(BEGIN_BYTES)) or ""
+    lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
+    separator = _separator_of(lines[0], columns)
+    if separator == ",":
+        return
+    header = f"{', '.join(list(columns)[:_NAMED])} and so on"
+    if separator:
+        message = f"the columns of {file} are separated by {_SEPARATORS[separator]}"
+        raise InputError(message, "Export the file with commas, and decimals with points.")
+    above = next((at for at, line in enumerate(lines[:_TITLE_LINES]) if _separator_of(line, columns, 2)), 0)
+    if above:
+        lines_above = "line" if above == 1 else f"{above} lines"
+        message = f"{file} has its header in line {above + 1}; its first line is: {lines[0][:_SHOWN_CHARACTERS]}"
+        raise InputError(message, f"Remove the {lines_above} above the header, and run again.")
+    if _is_divided(lines):
+        raise _other_columns(file, lines[0], header)
+    if name := unusual_separator(text):
+        raise InputError(f"the columns of {file} seem to be separated by {name}", "Export the file with commas.")
+    raise InputError(
+        f"{file} is not a table: it seems to be {likely_text(file, text)}, with none of the columns of schema.yml",
+        f"Give the CSV file with the rows, whose header is {header}.",
+    )
+
+
+def _other_columns(file: Path, header: str, expected: str) -> InputError:
+    """A table, but of something else."""
+    if all(re.fullmatch(r'[\s"]*(-?[\d.]+(e-?\d+)?)?[\s"]*', cell, re.IGNORECASE) for cell in header.split(",")):
+        return InputError(
+            f"{file} has no header: its first line is {header[:_SHOWN_CHARACTERS]}",
+            f"Write the names of the columns into its first line: {expected}.",
+        )
+    return InputError(
+        f"{file} has none of the columns of schema.yml; its first line is: {header[:_SHOWN_CHARACTERS]}",
+        f"Give the CSV file whose header is {expected}; for a model of this table: `mlops init --data`.",
+    )
+
+
+def _is_divided(lines: Sequence[str]) -> bool:
+    """Whether a separator divides the first lines into as many columns: a table, if of something else."""
+    first = [line for line in lines if line][:_COMPARED_LINES]
+    return any(
+        len(counts) == 1 and 0 not in counts
+        for counts in ({line.count(each) for line in first} for each in _SEPARATORS)
+    )
+
+
+def _separator_of(line: str, columns: Collection[str], least: int = 1) -> str:
+    """The separator that divides a line into some of the columns; "" if it is no header of theirs."""
+    found = (
+        each for each in _SEPARATORS if len({name.strip(' "') for name in line.split(each)} & set(columns)) >= least
+    )
+    return next(found, "")
 
 
 def find_data(client: MLClient, name: str, version: str) -> DataVersion:
@@ -155,19 +202,42 @@ def accept(client: MLClient, data: DataVersion) -> None:
 
 def _require_data(file: Path) -> None:
     if file.is_dir():
-        raise InputError(f"{file} is a folder", "Give the path of a data file to --data.")
-    if not file.is_file():
+        raise InputError(f"{file} is a folder", f"Give one file to --data{tables_in(file)}.")
+    if not file.exists():
         raise InputError(f"{file} does not exist", "Give the path of a data file to --data.")
+    if not file.is_file():
+        raise InputError(f"{file} is a device or a pipe, not a file", "Save the rows as a file, and give its path.")
     if file.stat().st_size == 0:
         raise InputError(f"{file} is empty", "Give a file with a header and rows to --data.")
-    if file.suffix.lower() in _BINARY_FORMATS:
-        return
+    found = recognise(file)
+    if found is not None:
+        # Only validation can judge what a project's own steps may read.
+        if found.is_table and file.suffix.lower() in found.suffixes:
+            return
+        raise InputError(f"{file} is {found.name}, not a CSV file", f"{found.advice_for(file)}.")
     with file.open("rb") as stream:
-        begin = stream.read(_BEGIN_BYTES)
-    if b"\0" in begin:
-        raise InputError(f"{file} holds binary data, not text", "Export it as UTF-8 text with a header and rows.")
+        begin = stream.read(BEGIN_BYTES)
+    if not begin.strip():
+        raise InputError(f"{file} is empty", "Give a file with a header and rows to --data.")
+    _require_utf8(file, begin)
     if not begin.partition(b"\n")[0].strip():
         raise InputError(f"{file} has no header in its first line", "Give a file with a header and rows to --data.")
+
+
+def _require_utf8(file: Path, begin: bytes) -> None:
+    text = decoded(begin)
+    if text is not None and not _CONTROLS.search(text):
+        encoding = "utf-16" if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else utf16_of(begin)
+        if encoding:
+            raise InputError(f"{file} is text in UTF-16, not in UTF-8", _in_utf8(file, encoding))
+        return
+    if _CONTROLS.search(begin.decode("latin-1")):
+        raise InputError(f"{file} holds binary data, not text", "Export it as UTF-8 text with a header and rows.")
+    raise InputError(f"{file} is not text in UTF-8", _in_utf8(file, "cp1252"))
+
+
+def _in_utf8(file: Path, encoding: str) -> str:
+    return f"Save it as CSV in UTF-8, or: `iconv -f {encoding} -t utf-8 '{file}' > rows.csv`."
 
 
 def _versions(client: MLClient, name: str) -> list[Data]:
