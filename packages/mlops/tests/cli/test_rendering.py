@@ -1,16 +1,21 @@
+import ast
 import io
 import json
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import cycle, islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import mlops
 from mlops.cli.progress import say, sign_of_life
-from mlops.cli.rendering import as_typed, render_error, render_result, table_lines
+from mlops.cli.rendering import _render_blocks, as_typed, narrow_lines, render_error, render_result, table_lines
 from mlops.core.errors import JobFailed
 from mlops.core.results import Block, HistogramPair, Line, Raw, Result, Table
 
@@ -221,3 +226,89 @@ def test_the_title_of_a_table_is_not_broken_at_its_width() -> None:
     render_result(Titled(), as_json=False, out=out)
 
     assert "job credit-default-20260301-101500-1a2b (21.0 s)" in re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+
+
+SOURCES = Path(mlops.__file__).parent
+# Tables whose columns are put together when the command runs, by the module that prints them.
+MADE = {
+    "endpoint/scoring.py": ("row", "probability_of_default", "decision", "class_with_a_long_name"),
+    "infrastructure/preview.py": ("stack", "create", "update", "replace", "delete", "same"),
+    "models/explanation.py": ("feature", "value", "attribution", "share", "of the other class", ""),
+    "monitoring/result.py": ("feature", "importance", "divergence", "contribution", "of the whole"),
+    "promotion/release_changes.py": ("stage", "model", "version", "digest", "rollout"),
+    "endpoint/stage_status.py": ("stage", "model", "version", "digest", "state", "traffic", "since"),
+    "tuning/run.py": ("trial", "log_loss", "learning_rate", "max_leaf_nodes", "min_samples_leaf", "l2_regularization"),
+}
+LONG = ("validate_credit_default_rows", "a sentence that says why a rule has failed, in some words", "0.123456", "")
+CELLS = (LONG, LONG[::-1], ("1", "0.7601", "2026-11-30 15:08:34", "x"))
+
+
+@cache
+def tables() -> dict[Table, str]:
+    """Each kind of table with a place that prints it."""
+    return {table: place for place, table in printed_tables()}
+
+
+def printed_tables() -> Iterator[tuple[str, Table]]:
+    """Every table that a command prints, found in the source, with long names and sentences in its cells."""
+    for file in sorted(SOURCES.rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        constants = {
+            target.id: node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        }
+        place = file.relative_to(SOURCES).as_posix()
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "Table":
+                continue
+            if len(node.args) < 3 or place in ("cli/rendering.py", "core/results.py"):
+                continue
+            columns = node.args[1]
+            try:
+                names = ast.literal_eval(
+                    constants.get(columns.id, columns) if isinstance(columns, ast.Name) else columns
+                )
+            except ValueError:
+                names = MADE[place]
+            yield f"{place}:{node.lineno}", filled(names)
+    for place, names in MADE.items():
+        yield f"{place}, its columns", filled(names)
+
+
+def filled(names: Sequence[str]) -> Table:
+    if not names:
+        return Table(
+            "a title", (), tuple((name, cell) for name, cell in zip(("digest", "why", "data", ""), LONG, strict=True))
+        )
+    count = len(names)
+    rows = [tuple(islice(cycle(cells[at:] + cells[:at]), count)) for cells in CELLS for at in range(len(cells))]
+    # Ten rows of numbers only: what `mlops tune` prints.
+    numbers = Table("a title", tuple(names), tuple((str(at), *["0.1234"] * (count - 1)) for at in range(10)))
+    return numbers if "trial" in names else Table("a title", tuple(names), tuple(rows))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_every_table_fits_the_terminal_with_whole_words(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert len(tables()) > 20
+
+    for table, place in tables().items():
+        out = Terminal()
+        _render_blocks([table], out)
+
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+        shown = {word for line in lines for word in line.split()}
+        cells = [*table.columns, *(cell for row in table.rows for cell in row)]
+        assert [line for line in lines if len(line) > width] == [], place
+        assert {word for cell in cells for word in cell.split()} <= shown, place
+
+
+def test_a_wide_table_of_numbers_is_shown_in_parts_with_whole_headers() -> None:
+    lines = narrow_lines(filled(MADE["tuning/run.py"]), 60)
+
+    assert lines[1].split() == ["trial", "log_loss", "learning_rate", "max_leaf_nodes"]
+    assert lines[13].split() == ["trial", "min_samples_leaf", "l2_regularization"]
+    assert lines[14].split() == ["0", "0.1234", "0.1234"]

@@ -166,7 +166,10 @@ def _step_table(steps: Sequence[Step]) -> Table:
     from rich import box
     from rich.table import Table
 
-    table = Table("step", "state", "seconds", box=box.SIMPLE)
+    table = Table(box=box.SIMPLE)
+    for name in ("step", "state", "seconds"):
+        # A long name is cut, so that no line of the table is broken.
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
     for step in steps:
         seconds = "reused" if step.reused else ("" if step.seconds is None else f"{step.seconds:.1f}")
         table.add_row(step.name, f"[{_STATUS_STYLES.get(step.status, 'dim')}]{step.status}[/]", seconds)

@@ -85,7 +85,8 @@ def narrow_lines(table: Table, width: int) -> list[str]:
     """A table in lines of at most `width` characters, broken only between words.
 
     Its optional columns are left out until it fits. If it never does, each row is a line of its short cells, with the
-    long ones below it.
+    long ones below it; where even these do not fit, a table of short cells becomes several below each other, and any
+    other one a list of names and values per row.
     """
     for name in ("", *table.optional):
         table = table.without(name) if name else table
@@ -103,11 +104,42 @@ def narrow_lines(table: Table, width: int) -> list[str]:
     long = [at for at in columns if widths[at] > _LONGEST_CELL]
     short = [at for at in columns if at not in long]
     lines = [table.title] if table.title else []
+    if sum(widths[at] + len(_COLUMN_GAP) for at in short) > width:
+        parts = [] if long else _side_by_side(widths, width)
+        return [*lines, *(_in_parts(table, parts) if parts else _as_records(table, width))]
     for row in (table.columns, *table.rows):
         cells = [row[at].ljust(widths[at]) for at in short if at < len(row)]
-        whole = _COLUMN_GAP + _COLUMN_GAP.join(cells).rstrip()
-        lines += wrapped(whole if len(whole) <= width else _COLUMN_GAP + " ".join(cells).rstrip(), width)
+        lines.append((_COLUMN_GAP + _COLUMN_GAP.join(cells)).rstrip())
         lines += [line for at in long if at < len(row) and row[at] for line in wrapped(_BELOW + row[at], width)]
+    return lines
+
+
+def _side_by_side(widths: Sequence[int], width: int) -> list[list[int]]:
+    """The columns as groups that fit a line, each with the first column; nothing if some column never does."""
+    groups = [[0]]
+    for at in range(1, len(widths)):
+        if len(groups[-1]) > 1 and sum(widths[each] + len(_COLUMN_GAP) for each in (*groups[-1], at)) > width:
+            groups.append([0])
+        groups[-1].append(at)
+    fits = all(sum(widths[each] + len(_COLUMN_GAP) for each in group) <= width for group in groups)
+    return groups if fits else []
+
+
+def _in_parts(table: Table, groups: Sequence[Sequence[int]]) -> list[str]:
+    """A table per group of columns, below each other."""
+    lines: list[str] = []
+    for group in groups:
+        columns, *rows = (tuple(row[at] for at in group if at < len(row)) for row in (table.columns, *table.rows))
+        lines += [*([""] if lines else []), *table_lines(Table("", columns, tuple(rows)))]
+    return lines
+
+
+def _as_records(table: Table, width: int) -> list[str]:
+    """Names and values per row, without those that are empty."""
+    lines: list[str] = []
+    for row in table.rows:
+        named = tuple((name, cell) for name, cell in zip(table.columns, row, strict=False) if cell)
+        lines += [*([""] if lines else []), *_named_values(Table("", (), named), width)]
     return lines
 
 
@@ -124,7 +156,7 @@ def _with_wrapped_cells(table: Table, column: int, room: int) -> list[str]:
 
 def _named_values(table: Table, width: int) -> list[str]:
     """Names and values, with what does not fit below the value."""
-    names = max((len(row[0]) for row in table.rows if len(row) > 1), default=0)
+    names = min(max((len(row[0]) for row in table.rows if len(row) > 1), default=0), width // 2)
     lines = [table.title] if table.title else []
     for row in table.rows:
         text = f"{_COLUMN_GAP}{row[0].ljust(names)}{_COLUMN_GAP}{_COLUMN_GAP.join(row[1:])}".rstrip()
