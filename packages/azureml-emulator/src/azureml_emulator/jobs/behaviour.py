@@ -192,6 +192,8 @@ class Jobs(Behaviour):
     def _component(self, identifier: str, scope: Scope) -> dict[str, Any]:
         try:
             return author_specification(self._locator.asset(identifier, "components", scope))
+        except NotModelled:
+            raise
         except EmulatorError as error:
             raise refuse(f"A step refers to a component that does not exist: {error.message}", "jobs") from error
 
@@ -203,6 +205,9 @@ class Jobs(Behaviour):
                 self._resolver.code(step, scope)
                 self._resolver.environment(step, scope)
                 self._resolver.model(step, scope)
+                self._resolver.registry_assets(step, scope)
+            except NotModelled:
+                raise
             except EmulatorError as error:
                 raise refuse(f"The step '{step.name}' cannot run: {error.message}", f"jobs.{step.name}") from error
             name = (step.compute or "").rsplit("/", 1)[-1]

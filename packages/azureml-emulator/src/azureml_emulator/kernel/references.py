@@ -13,8 +13,9 @@ from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resou
 
 # The output that every job has: its logs, and what it logs with MLflow or writes into its folder `outputs`.
 ARTIFACTS = "artifacts"
+REGISTRY_PREFIX = "azureml://registries/"
 # The registry of Azure's curated environments, which exist on Azure only.
-CURATED_PREFIX = "azureml://registries/azureml/"
+CURATED_PREFIX = f"{REGISTRY_PREFIX}azureml/"
 _REGISTRY_ASSET = re.compile(
     r"^azureml://registries/([^/]+)/([^/]+)/([^/]+)/(versions|labels)/([^/]+)/?$", re.IGNORECASE
 )

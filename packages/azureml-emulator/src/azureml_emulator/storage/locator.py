@@ -24,7 +24,8 @@ from azureml_emulator.kernel.references import (
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.storage.blobs import Blobs
-from azureml_emulator.storage.curated_environments import LATEST, SYSTEM_REGISTRY, curated_environment
+from azureml_emulator.storage.curated_environments import LATEST, curated_environment
+from azureml_emulator.storage.foreign_assets import is_public, missing
 from azureml_emulator.storage.run_artifacts import RunArtifacts, artifact_path, job_of_run
 
 # The names of the output that every job has; the second one is that of a job's document.
@@ -120,7 +121,10 @@ class Locator:
             kind, name = path.pairs[0]
             return self._version(path.scope, kind, name, None, text)
         found = curated_environment(path) if self._store.get(path.key) is None else None
-        return found or self._resource(path.key, f"'{text}'")
+        found = found or self._store.get(path.key)
+        if found is None:
+            raise missing(path, text)
+        return found
 
     def _resource(self, key: str, text: str) -> Resource:
         resource = self._store.get(key)
@@ -138,6 +142,8 @@ class Locator:
             curated = curated_environment(container.child("versions", LATEST))
             if curated is not None:
                 return curated
+            if scope.kind == "registries":
+                raise missing(container, text)
             raise NotFound(f"'{text}': {kind} '{name}' has no version.", code="ResourceNotFound")
         return current[-1]
 
@@ -145,8 +151,8 @@ class Locator:
         for resource in self._store.of_kind("registries"):
             if resource.name.lower() == name.lower():
                 return parse_resource_path(resource.id).scope
-        if name.lower() == SYSTEM_REGISTRY:
-            return Scope(SYSTEM_REGISTRY, SYSTEM_REGISTRY, "registries", SYSTEM_REGISTRY)
+        if is_public(name):
+            return Scope(name, name, "registries", name)
         raise NotFound(f"The registry '{name}' does not exist.", code="ResourceNotFound")
 
     def _workspace(self, guid: str) -> Scope:

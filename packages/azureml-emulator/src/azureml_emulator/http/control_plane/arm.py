@@ -30,6 +30,7 @@ from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.scopes import Scopes
 from azureml_emulator.resources.service_catalog import check_tags
 from azureml_emulator.storage.curated_environments import LATEST, curated_environment
+from azureml_emulator.storage.foreign_assets import explanation
 
 # Seconds. Without the header, Azure's clients wait 5 to 30 s between polls.
 RETRY_AFTER = "0.2"
@@ -209,6 +210,8 @@ class Arm:
         resource = self._store.get(path.key) or self._default_version(path) or curated_environment(path)
         if resource is None:
             code = kind_of(path.kind).missing_code
+            if path.scope.kind == "registries" and path.pairs:
+                raise NotFound(explanation(path), code=code)
             raise NotFound(f"{path.kind} '{path.name}' was not found: {path.id} does not exist.", code=code)
         return resource
 

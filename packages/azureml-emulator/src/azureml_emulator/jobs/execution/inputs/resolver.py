@@ -8,7 +8,7 @@ from typing import Any
 from azureml_emulator.jobs.definitions.steps import DIRECT, VALUE_TYPES, Data, FromStep, Literal, Step
 from azureml_emulator.jobs.definitions.wire import check_literal
 from azureml_emulator.kernel.errors import BadRequest, EmulatorError, NotFound
-from azureml_emulator.kernel.references import CURATED_PREFIX
+from azureml_emulator.kernel.references import CURATED_PREFIX, REGISTRY_PREFIX
 from azureml_emulator.kernel.resource_id import Scope
 from azureml_emulator.storage.locator import Locator
 from azureml_emulator.storage.web_files import WebFiles
@@ -50,6 +50,12 @@ class Resolver:
         if step.parallel is None or step.parallel.model is None:
             return None
         return self._locator.content(self._locator.asset(step.parallel.model, "models", scope)).parent
+
+    def registry_assets(self, step: Step, scope: Scope) -> None:
+        """Raise NotFound or NotModelled for an input that is an asset of a registry, and not there."""
+        for each in step.inputs.values():
+            if isinstance(each.source, Data) and each.source.uri.lower().startswith(REGISTRY_PREFIX):
+                self._locator.asset(each.source.uri, "data", scope)
 
     def paths(self, step: Step, scope: Scope, earlier: dict[str, dict[str, Path]]) -> dict[str, Path]:
         """The paths of a step's data inputs. `earlier` has the outputs of other steps. Raises BadRequest."""
