@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from azureml_emulator.jobs.automl.documents import automl_properties
+from azureml_emulator.jobs.automl.documents import automl_properties, noted_differences
 from azureml_emulator.jobs.automl.search import TRIAL_CODE
 from azureml_emulator.jobs.definitions.changes import refuse_changed_job
 from azureml_emulator.jobs.definitions.job_answers import answered_job
@@ -84,6 +84,7 @@ class Jobs(Behaviour):
             given = {**sweep_properties(properties), **given}
         if properties.get("jobType") == "AutoML":
             given = {**automl_properties(properties), **given}
+            given["properties"] = {**given["properties"], **noted_differences(graph)}
         drafted = Resource(
             drafted.key,
             drafted.kind,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from azureml_emulator.jobs.automl.documents import DIFFERENCES, noted_differences
 from azureml_emulator.jobs.automl.search import AutomlSearch, missing_packages
 from azureml_emulator.jobs.automl.settings import read_automl
 from azureml_emulator.jobs.definitions.automl import read_settings
@@ -90,6 +91,17 @@ def test_a_job_and_a_node_mean_the_same() -> None:
     assert "model.onnx" in task.notes[0]
     assert "max_nodes" in task.notes[1]
     assert read_settings(task.as_text()) == task
+
+
+@pytest.mark.parametrize("option", ["enableVoteEnsemble", "enableStackEnsemble"])
+@pytest.mark.parametrize("wanted", [True, False])
+def test_an_ensemble_that_is_asked_for_is_noted(option: str, wanted: bool) -> None:  # noqa: FBT001
+    task = {"taskType": "Classification", "targetColumnName": "y", "trainingSettings": {option: wanted}}
+    rows = {"jobInputType": "mltable", "uri": "azureml://datastores/workspaceblobstore/paths/rows"}
+
+    noted = noted_differences(read_automl_job("job", {"taskDetails": {**task, "trainingData": rows}}))
+
+    assert ("No ensemble" in noted.get(DIFFERENCES, "")) == wanted
 
 
 def test_what_is_left_open_has_azures_defaults() -> None:

@@ -32,7 +32,8 @@ def test_the_job_fails_with_what_to_install(
     (tmp_path / "path" / "sitecustomize.py").write_text(WITHOUT)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
     rows = {"jobInputType": "mltable", "uri": "azureml://datastores/workspaceblobstore/paths/rows"}
-    task = {"taskType": "Classification", "targetColumnName": "churn", "trainingData": rows}
+    task: dict[str, Any] = {"taskType": "Classification", "targetColumnName": "churn", "trainingData": rows}
+    task["trainingSettings"] = {"enableVoteEnsemble": True}
 
     with running_emulator(tmp_path / "state", background_start="lazy") as emulator:
         submitter = submitter_of(emulator)
@@ -45,3 +46,7 @@ def test_the_job_fails_with_what_to_install(
         assert "uv sync --group automl" in message
         assert message in submitter.log(name)
         assert submitter.steps(name) == {}
+        # What the job asks for and does not get is in its properties, where programs find it.
+        assert ended["properties"] == {
+            "emulator_differences": "No ensemble is made of the trials: the emulator's AutoML has none."
+        }

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from azureml_emulator.jobs.definitions.automl import BEST_MODEL
+from azureml_emulator.jobs.definitions.steps import Graph
 
+# The property of a job that says what it asks for and does not get.
+DIFFERENCES = "emulator_differences"
 _UNSET = ("environmentId", "environmentVariables", "identity", "queueSettings")
 _RESOURCES = {"dockerArgs": None, "instanceCount": 1, "instanceType": None, "properties": None, "shmSize": "2g"}
 _UNSET_DETAILS = (
@@ -50,3 +53,10 @@ def automl_properties(given: dict[str, Any]) -> dict[str, Any]:
             **tables,
         },
     }
+
+
+def noted_differences(graph: Graph) -> dict[str, str]:
+    """The property of an AutoML job with what differs from Azure, such as an ensemble that is not made; or none."""
+    searches = [step.sweep.automl for step in graph.known_steps if step.sweep is not None]
+    notes = [note for each in searches if each is not None for note in each.notes]
+    return {DIFFERENCES: " ".join(notes)} if notes else {}

@@ -6,7 +6,7 @@ Refuses by name what the emulator does not train.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from azureml_emulator.jobs.definitions.automl import (
     ALGORITHMS,
@@ -131,6 +131,17 @@ def _metric(task: str, given: Any) -> str:
     return found
 
 
+_NO_ENSEMBLE: Final = "No ensemble is made of the trials: the emulator's AutoML has none."
+# Options of the training settings that have no effect.
+_NOT_MADE: Final = {
+    "enableStackEnsemble": _NO_ENSEMBLE,
+    "enableVoteEnsemble": _NO_ENSEMBLE,
+    "enableOnnxCompatibleModels": "No outputs/model.onnx is written: the emulator's AutoML writes MLflow models.",
+    "enableDnnTraining": "No neural network is trained: the emulator's AutoML has none.",
+    "enableModelExplainability": "No explanation of the best model is made: the emulator's AutoML makes none.",
+}
+
+
 def _algorithms(task: str, training: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """The algorithms to try, and notes about what the job asks for and does not get."""
     known = (*ALGORITHMS[task], *NOT_TRAINED[task])
@@ -145,10 +156,9 @@ def _algorithms(task: str, training: Mapping[str, Any]) -> tuple[list[str], list
             "Allow one of them, or block fewer."
         )
     notes = [f"Not tried: {name}, which the emulator does not train." for name in allowed if name in NOT_TRAINED[task]]
-    if any(bool_of(field_of(dict(training), f"enable{kind}Ensemble"), default=False) for kind in ("Stack", "Vote")):
-        notes.append("No ensemble is made of the trials: the emulator's AutoML has none.")
-    if bool_of(field_of(dict(training), "enableOnnxCompatibleModels"), default=False):
-        notes.append("No outputs/model.onnx is written: the emulator's AutoML writes MLflow models.")
+    asked = [name for name in _NOT_MADE if bool_of(field_of(dict(training), name), default=False)]
+    # Both options for ensembles have one note.
+    notes += dict.fromkeys(_NOT_MADE[name] for name in asked)
     return wanted, notes
 
 
