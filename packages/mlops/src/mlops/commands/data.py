@@ -98,8 +98,8 @@ def init_command(
     Needs no code: it finds out what to predict (a yes or no, one of several classes, or a number), the type, range or
     categories of each column, likely ids, constants, and columns that give the target away. Writes schema.yml with the
     reasons, the data as data/NAME.csv with its data asset, and a sample request; runs the training steps once, and
-    writes gates and monitoring with bounds that follow; renames what bore the example's name, and removes what
-    belonged to it. `mlops demo` then takes the model to prod on this machine.
+    writes gates and monitoring with bounds derived from them; renames everything that has the example's name, and
+    removes what only the example needed. `mlops demo` then takes the model to prod on this machine.
 
     The CSV may have any usual separator, encoding, and notation of numbers and dates. Refused if a file to be changed
     has uncommitted changes or was edited since the last init.

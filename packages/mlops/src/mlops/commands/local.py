@@ -135,7 +135,7 @@ def env_command(project_path: Path | None, *, as_json: bool) -> int:
     "mlops install train --with-pip",
 )
 @click.argument("environment")
-@click.option("--torch-backend", metavar="BACKEND", help="The build of PyTorch that uv takes: cpu, auto, cu126, …")
+@click.option("--torch-backend", metavar="BACKEND", help="The PyTorch build that uv installs: cpu, auto, cu126, …")
 @click.option("--with-pip", is_flag=True, help="Use pip even if uv is installed.")
 @json_option
 @click.pass_obj
@@ -145,7 +145,7 @@ def install_command(
     """Install the packages of environments/ENVIRONMENT.yml on this machine, beside those of the project.
 
     The workspace on this machine then runs the steps of this environment with its Python, as Azure does; all other
-    steps stay in the project's own environment. Needed where an environment has packages that uv.lock has not, such
+    steps stay in the project's own environment. Needed where an environment has packages that are not in uv.lock, such
     as PyTorch. The packages are those of the conda file, the place is .mlops/environments.
     """
     from mlops.cli.rendering import answer

@@ -87,7 +87,8 @@ def train_command(
     that have not changed are reused, except with --fresh. A model package that is already registered is not registered
     again.
     Ctrl-C cancels the job, and nothing is registered. In two parts, with --submit and --job, the second can
-    be run as often as needed, and Ctrl-C leaves the job running: a login need not last as long as a training.
+    be run as often as needed, and Ctrl-C leaves the job running, so that a login does not have to
+    outlast the training.
     """
     if job is not None and (submit or data or data_version or pipeline):
         raise click.UsageError("--job names a running job: it cannot be combined with --submit, --data or --pipeline")
