@@ -18,6 +18,10 @@ ADVICE: dict[str, str] = {
         "file. Networks, public addresses, DNS zones: `infra:network`. Otherwise ask its owner for an exemption."
     ),
     "ScopeLocked": "A lock is in the way: remove it by a reviewed change, run the command, and put the lock back.",
+    "marked for protection": (
+        "The change would replace or delete what holds data, or production: docs/infrastructure-bad-days.md, "
+        '"A setting that cannot be changed later".'
+    ),
     "QuotaExceeded": "Ask for more vCPUs of this family in this region, or lower max_nodes: `python -m quota`.",
     "OperationNotAllowed": "Often a quota: `python -m quota --stack STACK` says which one.",
     "MissingSubscriptionRegistration": (

@@ -34,8 +34,7 @@ def commands_of(run: DryRun) -> Iterator[str]:
         )
     yield LOCK_OFF
     yield UP_SHARED
-    if any(record.protect for record in run.resources):
-        yield f"pulumi --cwd infra state unprotect --all --stack {run.stack} --yes"
+    yield f"pulumi --cwd infra state unprotect --all --stack {run.stack} --yes"
     # By itself a deleted workspace can be recovered for 14 days, and keeps its name; Pulumi cannot ask for more.
     yield f"az ml workspace delete --name {workspace.inputs['workspaceName']} {where} --permanently-delete --yes"
     yield f"pulumi --cwd infra destroy --stack {run.stack}"
