@@ -1,4 +1,4 @@
-"""`uv run --directory infra python -m inventory --stage prod`: what a stack declares, and who may do what in it."""
+"""`uv run mlops infra inventory --stage prod`: what a stack declares, and who may do what in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from settings.reading import SettingsError
 def main() -> int:
     """Print the inventory; 2 when the settings are wrong."""
     parser = argparse.ArgumentParser(
-        prog="inventory", description="Show what a stack declares and who may do what in it."
+        prog="mlops infra inventory", description="Show what a stack declares and who may do what in it."
     )
     parser.add_argument("--stage", choices=stack_names(), required=True, help="a stage, or another stack")
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be repeated")

@@ -54,6 +54,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "configure": "Fill in project.yml from the infrastructure's outputs.",
             "stages": "List, add or remove the stages that models move through.",
             "preview": "Show what a range of commits changes in the infrastructure.",
+            "infra": "Set up Azure, compare quotas, list resources, print a teardown.",
             "upgrade": "Take a newer version of the template into a fork.",
             "detach": "Remove the template's packages from a fork, and install pinned releases instead.",
         },
@@ -97,7 +98,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 _JSON_FLAG: Final = "--json"
 _PROJECT_OPTION: Final = "--project"
 # Draw on the terminal themselves.
-_OWN_PROGRESS: Final = frozenset({"replay", "install"})
+_OWN_PROGRESS: Final = frozenset({"replay", "install", "infra"})
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Two spaces of the epilog and two of the example make 80.
 _LONGEST_EXAMPLE: Final = 76
