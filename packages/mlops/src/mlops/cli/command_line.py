@@ -9,7 +9,7 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -164,10 +164,15 @@ def cli(context: click.Context, project: Path | None) -> None:
 
 
 def command(
-    name: str, *examples: str, cls: type[click.Command] = click.Command
+    name: str,
+    *examples: str,
+    cls: type[click.Command] = click.Command,
+    context_settings: MutableMapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a click command with examples below its help."""
-    return click.command(name, cls, short_help=COMMANDS[name], epilog=examples_below(*examples))
+    return click.command(
+        name, cls, short_help=COMMANDS[name], epilog=examples_below(*examples), context_settings=context_settings
+    )
 
 
 def examples_below(*examples: str) -> str:

@@ -210,13 +210,6 @@ def preview_command(project_path: Path | None, *, since: str, as_json: bool) -> 
     return answer(preview(load_project(project_path), since), as_json=as_json)
 
 
-class _PassedOn(click.Command):
-    """Everything behind the first word is for another program, `--help` as well."""
-
-    allow_interspersed_args = False
-    ignore_unknown_options = True
-
-
 @mlops_command(
     "infra",
     "mlops infra bootstrap --dry-run              # what is left of the first steps",
@@ -225,7 +218,8 @@ class _PassedOn(click.Command):
     "mlops infra inventory --stage prod           # resources, diagram, rights",
     "mlops infra teardown --stage dev             # the commands, in order",
     "mlops infra quota --help",
-    cls=_PassedOn,
+    # Everything behind the program's name is the program's, `--help` as well.
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
 )
 @click.argument("program", type=click.Choice(INFRASTRUCTURE_PROGRAMS))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
