@@ -285,8 +285,11 @@ def _inputs(project: Project, request: MonitoringRequest, rules: MonitorFile, na
         "name": name,
         "experiment_name": f"{project.settings.name}-monitor",
         "settings.default_compute": f"azureml:{request.stage.compute}",
-        "inputs.collected": {"type": AssetTypes.URI_FOLDER, "path": request.folder},
-        "inputs.model_package": {"type": AssetTypes.CUSTOM_MODEL, "path": request.model},
+        # What else the file says of an input stays, such as a mode.
+        "inputs.collected.type": AssetTypes.URI_FOLDER,
+        "inputs.collected.path": request.folder,
+        "inputs.model_package.type": AssetTypes.CUSTOM_MODEL,
+        "inputs.model_package.path": request.model,
         "inputs.until": window.until.isoformat(),
         "inputs.hours": hours,
         "inputs.deployments": ",".join(request.deployments),
@@ -294,7 +297,8 @@ def _inputs(project: Project, request: MonitoringRequest, rules: MonitorFile, na
         **{f"inputs.{key}": value for key, value in rules.measuring.model_dump().items()},
     }
     if request.labels is not None:
-        inputs[f"jobs.{STEP}.inputs.labels"] = {"type": AssetTypes.URI_FILE, "path": request.labels.reference}
+        labels = f"jobs.{STEP}.inputs.labels"
+        inputs |= {f"{labels}.type": AssetTypes.URI_FILE, f"{labels}.path": request.labels.reference}
     return inputs
 
 
