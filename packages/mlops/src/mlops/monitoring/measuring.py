@@ -262,11 +262,7 @@ def _find_job(client: MLClient, name: str) -> Job | None:
 
 
 def _submit(client: MLClient, project: Project, request: MonitoringRequest, rules: MonitorFile, name: str) -> Job:
-    overrides = [{key: value} for key, value in _inputs(project, request, rules, name).items()]
-    job = load_job(require_yaml(project.required_file(MONITOR_PIPELINE_FILE)), params_override=overrides)
-    if not isinstance(job, PipelineJob):
-        raise ProjectError(f"{MONITOR_PIPELINE_FILE} does not define a pipeline job", "It needs `type: pipeline`.")
-    job.tags = {**(job.tags or {}), "stage": request.stage_name, "window": str(request.window)}
+    job = monitoring_job(project, request, rules, name)
     try:
         with suppress_output():
             return client.jobs.create_or_update(job)
@@ -276,6 +272,16 @@ def _submit(client: MLClient, project: Project, request: MonitoringRequest, rule
         if submitted is None:
             raise
         return submitted
+
+
+def monitoring_job(project: Project, request: MonitoringRequest, rules: MonitorFile, name: str) -> PipelineJob:
+    """pipelines/monitor.yml with its inputs set. Raises ProjectError for a file that is not a pipeline."""
+    overrides = [{key: value} for key, value in _inputs(project, request, rules, name).items()]
+    job = load_job(require_yaml(project.required_file(MONITOR_PIPELINE_FILE)), params_override=overrides)
+    if not isinstance(job, PipelineJob):
+        raise ProjectError(f"{MONITOR_PIPELINE_FILE} does not define a pipeline job", "It needs `type: pipeline`.")
+    job.tags = {**(job.tags or {}), "stage": request.stage_name, "window": str(request.window)}
+    return job
 
 
 def _inputs(project: Project, request: MonitoringRequest, rules: MonitorFile, name: str) -> dict[str, object]:
