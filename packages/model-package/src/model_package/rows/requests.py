@@ -7,6 +7,7 @@ of its row is checked as well.
 """
 
 import itertools
+import codecs
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -105,11 +106,20 @@ def _parse(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=_object_of)
     except UnicodeDecodeError as error:
+        if body.startswith(_GZIP):
+            raise InvalidRows("the body is compressed with gzip; send it as plain JSON") from error
         raise InvalidRows(f"the body is not UTF-8 text (byte {error.start}); {_SHAPE_ADVICE}") from error
     except RecursionError as error:
         raise InvalidRows(f"the body is nested too deeply; {_SHAPE_ADVICE}") from error
     except ValueError as error:
-        raise InvalidRows(f"the body is not JSON: {error}; {_SHAPE_ADVICE}") from error
+        raise InvalidRows(f"the body is not JSON: {_reason(body, error)}; {_SHAPE_ADVICE}") from error
+
+
+def _reason(body: bytes, error: ValueError) -> str:
+    """What is wrong with a body, without what Python advises the server's programmer."""
+    if body.startswith(codecs.BOM_UTF8):
+        return "it begins with a byte order mark"
+    return "a number has too many digits" if "integer string conversion" in str(error) else str(error)
 
 
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
