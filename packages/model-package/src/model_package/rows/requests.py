@@ -6,8 +6,8 @@ columns are read one after the other. A cell that is refused already is replaced
 of its row is checked as well.
 """
 
-import itertools
 import codecs
+import itertools
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -28,6 +28,7 @@ MAX_ROWS = 100_000
 MAX_FINDINGS = 20
 
 ROWS_KEY = "input_data"
+_GZIP = b"\x1f\x8b"
 _SPLIT_KEYS = frozenset({"columns", "data"})
 _SPLIT_OPTIONAL_KEYS = frozenset({"index"})
 _NUMBERS = frozenset({int, float})
