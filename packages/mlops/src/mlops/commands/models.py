@@ -83,12 +83,10 @@ def train_command(
 ) -> int:
     """Train, evaluate and register a model: runs pipelines/train.yml as a job in the stage's workspace.
 
-    The data become a version of the data asset, uploaded only if the workspace does not have them. Steps
-    that have not changed are reused, except with --fresh. A model package that is already registered is not registered
-    again.
-    Ctrl-C cancels the job, and nothing is registered. In two parts, with --submit and --job, the second can
-    be run as often as needed, and Ctrl-C leaves the job running, so that a login does not have to
-    outlast the training.
+    The data become a version of the data asset, uploaded only if the workspace does not have them. Steps that have not
+    changed are reused, except with --fresh. A model package that is already registered is not registered again.
+    Ctrl-C cancels the job, and nothing is registered. In two parts, with --submit and --job, the second can be run as
+    often as needed, and Ctrl-C leaves the job running, so that a login does not have to outlast the training.
     """
     if job is not None and (submit or data or data_version or pipeline):
         raise click.UsageError("--job names a running job: it cannot be combined with --submit, --data or --pipeline")
