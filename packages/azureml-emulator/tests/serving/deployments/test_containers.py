@@ -218,11 +218,20 @@ def test_an_image_that_adds_packages_to_the_inference_server_is_the_inference_se
         "not a path of it": (
             {"readinessRoute": {"port": 5001, "path": "/other"}},
             {},
-            "was not ready within 1 seconds, the limit of its liveness probe",
+            "limit of its liveness probe; its readiness route /other on port 5001 answered 404",
         ),
-        "unknown program": ('FROM a\nCMD ["no-such-server"]', {}, "'no-such-server' is not on this machine"),
+        "unknown program": (
+            'FROM a\nCMD ["no-such-server"]',
+            {},
+            "'no-such-server' is not on this machine.*install it",
+        ),
+        "unknown to a shell": (
+            "FROM a\nCMD no-such-server --port 1",
+            {},
+            "A program .* not on this machine.*install it",
+        ),
         "not a program": ('FROM a\nWORKDIR /app\nCOPY main.py .\nCMD ["/app/main.py"]', {}, "cannot be started"),
-        "cannot be meant": ("FROM a\nONBUILD RUN x\nCMD x", {}, "Line 2 .*ONBUILD RUN x"),
+        "not supported": ("FROM a\nONBUILD RUN x\nCMD x", {}, "Line 2 .*ONBUILD RUN x"),
         "a file that is missing": ("FROM a\nCOPY app.py /\nCMD x", {}, "'app.py', which is not in the build context"),
     }.values(),
 )
@@ -245,6 +254,8 @@ def test_what_no_environment_explains_is_refused_with_what_to_configure(containe
     image = "registry.example/app:1"
     assert f"--image '{image}=DOCKERFILE'" in containers.failed("blue", {"image": image, "inferenceConfig": ROUTES})
     assert "no inference_config" in containers.failed("blue", {"image": image})
+    microsoft = {"image": "mcr.microsoft.com/azureml/mlflow-x-inference:1", "inferenceConfig": ROUTES}
+    assert "or a model of type mlflow_model" in containers.failed("blue", microsoft, model=containers.model())
     routes = {**ROUTES, "scoringRoute": {"port": 0, "path": "/x"}}
     assert "inferenceConfig.scoringRoute.port" in containers.failed("blue", containers.built(inferenceConfig=routes))
     outside = {**containers.built(), "build": {**containers.built()["build"], "dockerfilePath": "../Dockerfile"}}
