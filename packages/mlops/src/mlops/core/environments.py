@@ -29,8 +29,8 @@ OWN_PACKAGES_TAG: Final = "not_in_uv_lock"
 _FILE: Final = "file:"
 _SMALL_TORCH: Final = "; with --torch-backend cpu it takes the small build, without CUDA"
 _NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '(?P<name>[\w.]+)'")
-# What the emulator names as missing.
-_NO_SPARK: Final = "azureml-emulator[spark]"
+# What a step says whose interpreter has no Spark.
+_NO_SPARK: Final = "This step runs on Spark, for which"
 _PYTHON: Final = re.compile(r"python==?(?P<version>3\.\d+)(?:\.\d+)?")
 
 
