@@ -341,7 +341,8 @@ def _load_pipeline(project: Project, model: ReleasedModel, fingerprint: str) -> 
     overrides: list[dict[str, Any]] = [
         # One version per content: Azure keeps what a version was first registered with.
         {"version": f"{written.version}-{model.digest.removeprefix(DIGEST_PREFIX)[:8]}-{fingerprint}"},
-        {f"{inputs}.model": {"type": _MODEL_TYPE, "path": model.reference}},
+        {f"{inputs}.model.type": _MODEL_TYPE},
+        {f"{inputs}.model.path": model.reference},
         {f"{inputs}.model_name": model.name},
         {f"{inputs}.model_version": model.version},
         {f"{inputs}.model_digest": model.digest},

@@ -29,6 +29,8 @@ OWN_PACKAGES_TAG: Final = "not_in_uv_lock"
 _FILE: Final = "file:"
 _SMALL_TORCH: Final = "; with --torch-backend cpu it takes the small build, without CUDA"
 _NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '(?P<name>[\w.]+)'")
+# What a step says whose interpreter has no Spark.
+_NO_SPARK: Final = "This step runs on Spark, for which"
 _PYTHON: Final = re.compile(r"python==?(?P<version>3\.\d+)(?:\.\d+)?")
 
 
@@ -91,6 +93,8 @@ def python_of(root: Path, file: Path) -> Path:
 
 def advice_for_module(root: Path, log: Sequence[str]) -> str:
     """What to do about a module that a step did not find, from the lines of its log; "" where it found all."""
+    if any(_NO_SPARK in line for line in log):
+        return "On this machine, add Spark to the project's environment: `uv sync --inexact --group spark`."
     found = next((match for line in reversed(log) if (match := _NO_MODULE.search(line))), None)
     if found is None:
         return ""
