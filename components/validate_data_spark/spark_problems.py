@@ -34,9 +34,22 @@ _MAX_OUTCOMES = 1_000_000
 
 
 def texts_of(table: pa.Table) -> pl.DataFrame:
-    """Return a table of texts, of which an empty one is a missing value."""
-    rows = as_polars(table)
-    return rows.with_columns(pl.exclude(LINE).cast(pl.String).replace("", None))
+    """Return a table of texts as a CSV file would have them, of which an empty one is a missing value."""
+    return as_texts(as_polars(table))
+
+
+def as_texts(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows as texts, without a text for NaN; times with a zone are taken in UTC."""
+    texts = []
+    for name, kind in rows.schema.items():
+        column = pl.col(name)
+        if isinstance(kind, pl.Datetime):
+            column = column.dt.cast_time_unit("us")
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if kind.time_zone else column
+        elif kind.is_float():
+            column = column.fill_nan(None)
+        texts.append(column if name == LINE else column.cast(pl.String).replace("", None))
+    return rows.select(texts)
 
 
 def facts_of(lines: DataFrame, schema: Schema) -> tuple[ColumnFacts, int]:
@@ -60,8 +73,9 @@ def outcomes_of(lines: DataFrame, schema: Schema) -> pl.DataFrame:
     """Return the different targets with their rows, the most frequent of very many."""
     text = functions.col(quoted(schema.target))
     grouped = lines.groupBy(text.alias("text")).agg(functions.count("*").alias("rows")).orderBy(functions.desc("rows"))
-    found = [(row.text or None, row.rows) for row in grouped.limit(_MAX_OUTCOMES).collect()]
-    return pl.DataFrame(found, schema={"text": pl.String, "rows": pl.Int64}, orient="row")
+    found = grouped.limit(_MAX_OUTCOMES).collect()
+    texts = as_texts(pl.DataFrame({"text": pl.Series([row.text for row in found], strict=False)}))["text"]
+    return pl.DataFrame([texts.cast(pl.String), pl.Series("rows", [row.rows for row in found], pl.Int64)])
 
 
 def checked_rows(lines: DataFrame, schema: Schema, facts: ColumnFacts) -> DataFrame:

@@ -3,14 +3,19 @@
 On Azure an input is an address and no path, so Spark opens everything. A document is one line of JSON in a folder.
 """
 
+import importlib
+import importlib.util
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import (
     BooleanType,
@@ -37,6 +42,19 @@ _SPARK_TYPES: dict[type[pl.DataType], DataType] = {
     pl.String: StringType(),
     pl.Datetime: TimestampNTZType(),
 }
+
+
+def _spark_errors() -> tuple[type[Exception], ...]:
+    """Return what Spark raises; without Spark Connect, what Java raises comes as an error of py4j."""
+    is_classic = importlib.util.find_spec("py4j") is not None
+    return (
+        (PySparkException, importlib.import_module("py4j.protocol").Py4JJavaError)
+        if is_classic
+        else (PySparkException,)
+    )
+
+
+SPARK_ERRORS = _spark_errors()
 
 
 def below(address: str, name: str) -> str:
@@ -114,3 +132,46 @@ def spark_types(rows: pl.DataFrame) -> StructType:
 def parquet(spark: SparkSession, address: str, schema: Schema) -> DataFrame:
     """Return the columns of the schema that lie below an address."""
     return spark.read.parquet(address).select(*map(quoted, schema.columns))
+
+
+def files_at(spark: SparkSession, address: str) -> list[str]:
+    """Return the addresses of a file, or of those in a folder; none where there is nothing."""
+    try:
+        return sorted({unquote(file) for file in spark.read.text(address).inputFiles()})
+    except SPARK_ERRORS:
+        return []
+
+
+def damage(spark: SparkSession, files: Iterable[str]) -> str:
+    """Return which parquet file cannot be read, and why; "" if all can, or are too large to be looked at as a whole."""
+    for file in files:
+        try:
+            found = spark.read.format("binaryFile").load(file).select("content").first()
+        except SPARK_ERRORS:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "rows.parquet"
+            copy.write_bytes(bytes(found.content) if found else b"")
+            try:
+                with pq.ParquetFile(copy) as opened:
+                    for _ in opened.iter_batches():
+                        pass
+            except (pa.ArrowException, OSError) as error:
+                reason = str(error).partition("\n")[0].rstrip(".")
+                return f"{file} is not a readable parquet file: {reason}; it may be half-written: write it again"
+    return ""
+
+
+def why_unreadable(spark: SparkSession, files: Iterable[str], error: Exception) -> str:
+    """Return why parquet files cannot be read. Raises the error where a function raised, whatever the files are."""
+    if "PythonException" in f"{type(error).__name__} {error}":
+        raise error
+    return damage(spark, files) or f"the rows cannot be read: {first_line(error)}"
+
+
+def first_line(error: Exception) -> str:
+    """Return what Spark says, without its trace."""
+    lines = [
+        line for line in str(error).splitlines() if line.strip() and not line.startswith("An error occurred while")
+    ]
+    return lines[0].lstrip(": ") if lines else type(error).__name__
