@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from csv_texts import UnreadableDataError
 from pyspark.sql import DataFrame, SparkSession, functions
 from spark_csv import LINE, header_of, read_lines, unreadable
-from spark_tables import SPARK_ERRORS, below, damage, files_at, first_line, quoted
+from spark_tables import SPARK_ERRORS, below, damage, files_at, first_line, lost_rows, quoted
 
 from model_package.schema import Schema
 
@@ -44,8 +44,10 @@ class Source:
         return self.table.select(*map(quoted, schema.columns), functions.monotonically_increasing_id().alias(LINE))
 
     def damage(self, spark: SparkSession, *, rows: bool = True) -> str:
-        """Return why the files cannot be read, "" if they can or are too large to look again."""
-        return unreadable(spark, self.files, rows=rows) if self.kind == CSV else damage(spark, self.files)
+        """Return which file cannot be read, and why; "" if that is none of them, or too large to look again."""
+        if self.kind == CSV:
+            return unreadable(spark, self.files, rows=rows)
+        return damage(spark, self.files) if self.table is None or self.kind == PARQUET else lost_rows(self.table)
 
 
 def source_of(spark: SparkSession, data: str) -> Source:

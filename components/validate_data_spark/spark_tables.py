@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, functions
 from pyspark.sql.types import (
     BooleanType,
     DataType,
@@ -162,11 +162,24 @@ def damage(spark: SparkSession, files: Iterable[str]) -> str:
     return ""
 
 
+def lost_rows(table: DataFrame) -> str:
+    """Return why the rows of a table cannot be read, which no file says; "" if they can."""
+    # Counts and limits would come from what the table says of itself; maps have no hash.
+    names = [name for name, kind in table.dtypes if "map<" not in kind]
+    try:
+        table.agg(functions.max(functions.hash(*(functions.col(quoted(name)) for name in names)))).collect()
+    except SPARK_ERRORS as error:
+        return f"the rows of the table cannot be read: {first_line(error)}; restore its files, or an earlier version"
+    return ""
+
+
 def why_unreadable(spark: SparkSession, files: Iterable[str], error: Exception) -> str:
-    """Return why parquet files cannot be read. Raises the error where a function raised, whatever the files are."""
+    """Return why parquet files cannot be read. Raises the error where they can, and a function raised."""
+    if reason := damage(spark, files):
+        return reason
     if "PythonException" in f"{type(error).__name__} {error}":
         raise error
-    return damage(spark, files) or f"the rows cannot be read: {first_line(error)}"
+    return f"the rows cannot be read: {first_line(error)}"
 
 
 def first_line(error: Exception) -> str:

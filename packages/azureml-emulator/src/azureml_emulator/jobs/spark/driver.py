@@ -20,6 +20,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -67,6 +68,7 @@ def main(plan_file: str) -> None:
         print(error.args[0], file=sys.stderr)
         sys.exit(_NOT_INSTALLED)
     if engine == _SAIL:
+        _refuse_java_libraries(plan["conf"])
         server = _Server(plan["server"])
         # After the threads of the entry have ended as well.
         atexit.register(server.stop)
@@ -74,6 +76,7 @@ def main(plan_file: str) -> None:
         _connect(plan["socket"], plan["conf"])
     else:
         _start_java(plan["conf"], Path(plan_file).parent)
+    sys.excepthook = partial(_explain, engine)
     _run(plan["entry"], plan["arguments"])
 
 
@@ -103,6 +106,17 @@ def _engine(asked: str | None) -> str:
             f"openjdk-17-jre-headless`, or use Sail, which needs no Java. {sail}"
         )
     return _JAVA
+
+
+def _refuse_java_libraries(conf: dict[str, str]) -> None:
+    """Raise SystemExit for options that Sail would not say a word about."""
+    if named := [name for name in conf if name.startswith("spark.jars")]:
+        print(
+            f"The conf has {', '.join(named)}, which are Java libraries: Sail runs none. Remove it (Delta tables need "
+            "none on Sail), or start the emulator with --spark-engine java.",
+            file=sys.stderr,
+        )
+        sys.exit(_NOT_INSTALLED)
 
 
 def _has_pyspark() -> bool:
@@ -196,11 +210,10 @@ def _run(entry: str, arguments: list[str]) -> None:
     sys.argv = [entry, *arguments]
     # The folder of this file is none of the step's.
     sys.path[0] = str(Path(entry).absolute().parent)
-    sys.excepthook = _explain
     runpy.run_path(entry, run_name="__main__")
 
 
-def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _explain(engine: str, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print a traceback that begins in the entry, and what to do where the engine cannot do what was asked for."""
     own = {__file__, runpy.__file__, f"<frozen {runpy.__name__}>"}
     first = trace
@@ -211,7 +224,7 @@ def _explain(kind: type[BaseException], error: BaseException, trace: TracebackTy
         print(_without_libraries(error.with_traceback(first or trace), raised), file=sys.stderr)
     else:
         sys.__excepthook__(kind, error.with_traceback(first or trace), first or trace)
-    if any(word in f"{kind.__name__} {error}" for word in _NEEDS_JAVA):
+    if engine == _SAIL and any(word in f"{kind.__name__} {error}" for word in _NEEDS_JAVA):
         print(_ADVICE, file=sys.stderr)
     elif _NO_DELTA in str(error) and "delta" in str(error):
         print(_DELTA_ADVICE, file=sys.stderr)
