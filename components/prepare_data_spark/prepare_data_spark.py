@@ -25,6 +25,7 @@ from spark_tables import (
     as_polars,
     below,
     files_at,
+    map_in_arrow,
     parquet,
     quoted,
     read_document,
@@ -112,7 +113,7 @@ def parted(rows: DataFrame, parts_of: PartsOf) -> DataFrame:
             kept = table.select([field.name for field in fields]).append_column(PART, parts)
             yield from small_texts(kept).combine_chunks().to_batches()
 
-    return rows.mapInArrow(assign_parts, StructType([*fields, StructField(PART, StringType())]))
+    return map_in_arrow(rows, assign_parts, StructType([*fields, StructField(PART, StringType())]))
 
 
 def split_lines(rows: DataFrame, schema: Schema, shares: Shares, salt: str) -> tuple[DataFrame, DataFrame]:
@@ -123,7 +124,7 @@ def split_lines(rows: DataFrame, schema: Schema, shares: Shares, salt: str) -> t
             found = as_polars(table)
             yield from as_batches(found.with_columns(row_lines(found, schema).alias(_LINE)))
 
-    with_lines = rows.mapInArrow(add_lines, StructType([*rows.schema.fields, StructField(_LINE, StringType())]))
+    with_lines = map_in_arrow(rows, add_lines, StructType([*rows.schema.fields, StructField(_LINE, StringType())]))
     window = Window.partitionBy(_LINE).orderBy(_LINE)
     numbers = with_lines.withColumn(_NUMBER, functions.row_number().over(window) - 1)
     found = parted(numbers, lambda table: assign(line_identities(table[_LINE], table[_NUMBER]), shares, salt))
@@ -150,7 +151,7 @@ def arrays(rows: DataFrame, read: Callable[[pl.DataFrame], dict[str, npt.NDArray
             yield pa.RecordBatch.from_pydict(columns | {"content": [each.tobytes() for each in found.values()]})
 
     received: dict[str, list[npt.NDArray[Any]]] = {}
-    for row in rows.mapInArrow(send, "name string, kind string, content binary").collect():
+    for row in map_in_arrow(rows, send, "name string, kind string, content binary").collect():
         received.setdefault(row.name, []).append(np.frombuffer(bytes(row.content), row.kind))
     return {name: np.concatenate(found) for name, found in received.items()}
 

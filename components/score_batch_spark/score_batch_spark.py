@@ -19,7 +19,7 @@ import pyarrow as pa
 from file_scoring import IGNORED, NOT_DATA, SCORED, SET_ASIDE, SUFFIX, Outcome
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ByteType, FloatType, StringType, StructField, StructType
-from spark_tables import SPARK_ERRORS, first_line, lost_rows, quoted
+from spark_tables import SPARK_ERRORS, first_line, lost_rows, map_in_arrow, quoted
 
 from model_package.errors import InvalidRows, UnreadableRows
 from model_package.evaluation import ONNX
@@ -144,13 +144,13 @@ def score_table(table: DataFrame, files: Files, schema: Schema, name: str) -> tu
         return Outcome(name, SET_ASIDE, reason=str(error))
     kept = kept_columns(table, schema)
     wanted = table.select(*map(quoted, dict.fromkeys([*kept, *schema.names])))
-    found = wanted.mapInArrow(checking(schema), "rows long, wrong long, finding string").collect()
+    found = map_in_arrow(wanted, checking(schema), "rows long, wrong long, finding string").collect()
     rows, wrong = (sum(row[column] for row in found) for column in ("rows", "wrong"))
     if wrong:
         shown = next(row.finding for row in found if row.finding)
         reason = f"it has values that the model must not be given, {wrong} or more; one of them: {shown}"
         return Outcome(name, SET_ASIDE, reason=reason, total=wrong)
-    return wanted.mapInArrow(scoring(files, schema, kept), answer_type(wanted, schema, kept)), rows
+    return map_in_arrow(wanted, scoring(files, schema, kept), answer_type(wanted, schema, kept)), rows
 
 
 def kept_columns(table: DataFrame, schema: Schema) -> list[str]:
@@ -160,7 +160,7 @@ def kept_columns(table: DataFrame, schema: Schema) -> list[str]:
 
 def column_types(table: DataFrame) -> dict[str, pl.DataType]:
     """Return the types of the columns as polars sees them in batches, none where there are no rows."""
-    (found,) = table.limit(1).mapInArrow(_types, "types binary").collect() or [None]
+    (found,) = map_in_arrow(table.limit(1), _types, "types binary").collect() or [None]
     return dict(pl.read_ipc(bytes(found.types)).schema) if found else {}
 
 

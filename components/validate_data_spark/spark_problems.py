@@ -10,7 +10,7 @@ from column_problems import REPEATED, SAMPLE_ROWS, TYPES, Problem, broken_rules,
 from pyspark.sql import DataFrame, functions
 from pyspark.sql.types import StringType, StructField, StructType
 from spark_csv import LINE
-from spark_tables import as_batches, as_polars, quoted, spark_types, tables
+from spark_tables import as_batches, as_polars, map_in_arrow, quoted, spark_types, tables
 from typed_columns import (
     ColumnFacts,
     TypedColumn,
@@ -61,7 +61,7 @@ def facts_of(lines: DataFrame, schema: Schema) -> tuple[ColumnFacts, int]:
 
     names = dict.fromkeys(name for name in (schema.identifier, schema.time, schema.group, schema.target) if name)
     narrow = lines.select(*map(quoted, names))
-    counted = [json.loads(row.counted) for row in narrow.mapInArrow(count, "counted string").collect()]
+    counted = [json.loads(row.counted) for row in map_in_arrow(narrow, count, "counted string").collect()]
     if not counted:
         return ColumnFacts(frozenset()), 0
     against = base_task(schema) == BINARY_CLASSIFICATION and schema.positive is not None
@@ -91,7 +91,7 @@ def checked_rows(lines: DataFrame, schema: Schema, facts: ColumnFacts) -> DataFr
                     "column": each.column,
                     "rule": each.rule,
                     "count": len(rows),
-                    "samples": _located(samples(texts, each.column, rows, schema), texts, rows),
+                    "samples": samples(texts, each.column, rows, schema, texts[LINE]),
                 }
                 for each in broken_rules(texts, columns, schema)
                 if len(rows := each.mask.arg_true())
@@ -104,18 +104,13 @@ def checked_rows(lines: DataFrame, schema: Schema, facts: ColumnFacts) -> DataFr
 
     empty = pl.DataFrame(schema=dict.fromkeys(schema.columns, pl.String))
     types = spark_types(pl.DataFrame([each.values for each in typed_columns(empty, schema, facts).values()]))
-    return lines.mapInArrow(check, StructType([*types.fields, StructField(PROBLEMS, StringType())]))
+    return map_in_arrow(lines, check, StructType([*types.fields, StructField(PROBLEMS, StringType())]))
 
 
 def _has_replaced(columns: dict[str, TypedColumn]) -> bool:
     """Tell whether texts have a character that Spark writes for bytes that are no text."""
     texts = [each.values for each in columns.values() if each.values.dtype == pl.String]
     return any(bool(each.str.contains(_REPLACEMENT, literal=True).any()) for each in texts)
-
-
-def _located(shown: list[dict[str, Any]], texts: pl.DataFrame, rows: pl.Series) -> list[dict[str, Any]]:
-    """Return samples with their lines in the file for those in the part."""
-    return [{**sample, "line": texts[LINE][row]} for sample, row in zip(shown, rows.to_list(), strict=False)]
 
 
 def problems_of(checked: DataFrame, lines: DataFrame, schema: Schema) -> list[dict[str, Any]]:
@@ -154,12 +149,11 @@ def repeated_ids(checked: DataFrame, lines: DataFrame, schema: Schema, facts: Co
 
     kind = "bigint" if schema.identifier in facts.numbers else "string"
     narrow = lines.select(quoted(schema.identifier), quoted(LINE))
-    found = narrow.mapInArrow(convert, f"id {kind}, line bigint, text string").join(repeated, "id", "left_semi")
+    found = map_in_arrow(narrow, convert, f"id {kind}, line bigint, text string").join(repeated, "id", "left_semi")
     first = found.orderBy("line").limit(SAMPLE_ROWS).collect()
     texts = pl.DataFrame({schema.identifier: [row.text for row in first]}, schema={schema.identifier: pl.String})
     rows = pl.Series(range(len(first)))
-    shown = samples(texts, schema.identifier, rows, schema)
-    located = [{**sample, "line": row.line} for sample, row in zip(shown, first, strict=True)]
+    located = samples(texts, schema.identifier, rows, schema, pl.Series([row.line for row in first]))
     place = (REPEATED, 0, 0)
     rule = "must not repeat"
     return [{"place": place, "column": schema.identifier, "rule": rule, "count": total.rows, "samples": located}]

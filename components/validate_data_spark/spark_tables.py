@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -140,6 +140,18 @@ def files_at(spark: SparkSession, address: str) -> list[str]:
         return sorted({unquote(file) for file in spark.read.text(address).inputFiles()})
     except SPARK_ERRORS:
         return []
+
+
+def map_in_arrow(
+    rows: DataFrame, function: Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]], schema: StructType | str
+) -> DataFrame:
+    """Return `mapInArrow` of rows whose columns have any names: PySpark on Java refuses those with dots and quotes."""
+    names = rows.columns
+
+    def renamed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return function(pa.RecordBatch.from_arrays(batch.columns, names) for batch in batches)
+
+    return rows.toDF(*(f"column_{number}" for number in range(len(names)))).mapInArrow(renamed, schema)
 
 
 def damage(spark: SparkSession, files: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ columns are read one after the other. A cell that is refused already is replaced
 of its row is checked as well.
 """
 
+import codecs
 import itertools
 import json
 from collections import Counter
@@ -27,6 +28,7 @@ MAX_ROWS = 100_000
 MAX_FINDINGS = 20
 
 ROWS_KEY = "input_data"
+_GZIP = b"\x1f\x8b"
 _SPLIT_KEYS = frozenset({"columns", "data"})
 _SPLIT_OPTIONAL_KEYS = frozenset({"index"})
 _NUMBERS = frozenset({int, float})
@@ -105,11 +107,20 @@ def _parse(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"), object_pairs_hook=_object_of)
     except UnicodeDecodeError as error:
+        if body.startswith(_GZIP):
+            raise InvalidRows("the body is compressed with gzip; send it as plain JSON") from error
         raise InvalidRows(f"the body is not UTF-8 text (byte {error.start}); {_SHAPE_ADVICE}") from error
     except RecursionError as error:
         raise InvalidRows(f"the body is nested too deeply; {_SHAPE_ADVICE}") from error
     except ValueError as error:
-        raise InvalidRows(f"the body is not JSON: {error}; {_SHAPE_ADVICE}") from error
+        raise InvalidRows(f"the body is not JSON: {_reason(body, error)}; {_SHAPE_ADVICE}") from error
+
+
+def _reason(body: bytes, error: ValueError) -> str:
+    """What is wrong with a body, without what Python advises the server's programmer."""
+    if body.startswith(codecs.BOM_UTF8):
+        return "it begins with a byte order mark"
+    return "a number has too many digits" if "integer string conversion" in str(error) else str(error)
 
 
 def _object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -142,7 +143,8 @@ def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: A
     record, started = daemon.start(settings)
     how = f"ready in {time.monotonic() - began:.1f} s" if started else "was already running"
     click.echo(f"Azure ML emulator {how}: {record.base_url} (process {record.pid}, state {settings.state})")
-    click.echo('Next: eval "$(azureml-emulator env)"')
+    named = f" --state {shlex.quote(str(state))}" if state is not None else ""
+    click.echo(f'Next: eval "$(azureml-emulator env{named})"')
 
 
 @main.command()

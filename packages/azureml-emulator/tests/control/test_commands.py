@@ -74,6 +74,18 @@ def test_env_has_the_variables_of_clients(started: Started) -> None:
     assert Path(alone["SSL_CERT_FILE"]).read_text() in Path(values["SSL_CERT_FILE"]).read_text()
 
 
+def test_the_next_command_that_start_names_finds_this_emulator(started: Started) -> None:
+    line = (
+        started.output.rpartition("Next: ")[2]
+        .strip()
+        .replace("azureml-emulator", f"{sys.executable} -m azureml_emulator")
+    )
+    shown = subprocess.run(
+        ["sh", "-c", f'{line}; printf %s "$SSL_CERT_FILE"'], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == str(started.state / "tls" / "bundle.pem")
+
+
 def test_a_shell_evaluates_env(started: Started) -> None:
     text = command("env", state=started.state).stdout
     evaluate = 'eval "$1" && printf %s "$SSL_CERT_FILE"'

@@ -140,6 +140,10 @@ def test_a_step_without_a_module_names_the_environment_to_install(root: Path) ->
     assert "`mlops install train`" in advice_for_module(root, log)
     assert "Add lightgbm to" in advice_for_module(root, ["ModuleNotFoundError: No module named 'lightgbm'"])
     assert advice_for_module(root, ["ValueError: torch"]) == ""
+    no_spark = (
+        "This step runs on Spark, for which … Install the emulator's extra, mlops-template-azureml-emulator[spark]"
+    )
+    assert "`uv sync --inexact --group spark`" in advice_for_module(root, [no_spark])
 
 
 def test_packages_are_installed_by_pip_into_a_place_of_their_own(root: Path) -> None:

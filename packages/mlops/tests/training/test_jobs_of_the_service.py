@@ -90,6 +90,33 @@ def test_the_log_of_a_step_inside_nested_pipelines_is_shown(
     assert "the reason" in "\n".join(failed.details)
 
 
+def test_a_step_of_several_processes_says_which_of_them_failed_and_why(client: MLClient, tmp_path: Path) -> None:
+    file = tmp_path / "component.yml"
+    ranks = "distribution: {type: pytorch, process_count_per_instance: 2}\n"
+    file.write_text(STEP.format(name="ranks", command="echo rank $RANK; test $RANK = 0 && sleep 60; exit 3") + ranks)
+    ranked = load_component(file)
+
+    @pipeline
+    def whole() -> None:
+        ranked()
+
+    made = whole()
+    made.settings = PipelineJobSettings(default_compute="cpu-cluster")
+    name = str(client.jobs.create_or_update(made, experiment_name="ranks").name)
+    project = load_project(ROOT).model_copy(update={"root": tmp_path})
+    with step_board() as board:
+        job = follow(client, Submitted(name, ("ranked",)), board)
+
+    failed = job_failure(client, project, job, None)
+
+    assert "rank 1, exited with code 3. Still running then: rank 0" in failed.details[0]
+    assert failed.details[-1] == "rank 1"
+    # Neither JSON nor the notes that begin a log.
+    assert not [line for line in failed.details if line.startswith(("#", "$", "{")) or "\\n" in line]
+    assert "The logs: " in failed.advice
+    assert "user_logs" in failed.advice
+
+
 def test_a_failed_sweep_says_why(client: MLClient, tmp_path: Path) -> None:
     # given a step whose trials end well, and do not report what they are compared by
     file = tmp_path / "component.yml"

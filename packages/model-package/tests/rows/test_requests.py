@@ -1,5 +1,6 @@
 """Requests as matrices: every request ends in rows, or in a refusal that names row, field and reason."""
 
+import gzip
 import json
 import time
 from typing import Any
@@ -91,7 +92,13 @@ def test_a_wrong_value_is_named_with_its_row_field_and_reason(change: dict[str, 
         pytest.param(b"age=40&income=3", "not JSON", id="a form"),
         pytest.param(b"\xff\xfe{\x00}\x00", "not UTF-8", id="UTF-16"),
         pytest.param(b"[" * 100_000, "nested too deeply", id="nested garbage"),
-        pytest.param(b'{"input_data": ' + b"9" * 5000 + b"}", "not JSON", id="endless number"),
+        pytest.param(
+            b'{"input_data": ' + b"9" * 5000 + b"}", "not JSON: a number has too many digits;", id="endless number"
+        ),
+        pytest.param(
+            b'\xef\xbb\xbf{"input_data": []}', "not JSON: it begins with a byte order mark;", id="byte order mark"
+        ),
+        pytest.param(gzip.compress(b"{}"), "compressed with gzip; send it as plain JSON", id="compressed"),
         pytest.param(b'{"input_data": [{"age": 1, "age": 2}]}', "'age' is given twice", id="field given twice"),
         pytest.param(b"[]", "no `input_data`", id="a list"),
         pytest.param(b"null", "no `input_data`", id="null"),

@@ -2,7 +2,8 @@
 
 Azure's clients refuse plain HTTP, so the emulator speaks TLS. Nothing is installed in the system: `azureml-emulator
 env` names a bundle with this authority. The variables that name a bundle replace a program's own roots, so the bundle
-also has the public roots of certifi, where that is installed.
+also has the public roots of certifi, where that is installed, and those that the variables named before: behind a proxy
+with a certificate of its own, pip and uv trust no others.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import importlib.util
 import ipaddress
 import os
+import re
+import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +30,9 @@ _RENEW_BEFORE = timedelta(days=30)
 _BACKDATED = timedelta(hours=1)
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
+_AUTHORITY_NAME = "Azure ML emulator authority of this machine"
+_ROOTS_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,37 @@ def ensure_certificates(folder: Path, now: datetime) -> Certificates:
         files.server.unlink(missing_ok=True)
     if not (files.server_key.exists() and _is_valid(files.server, now)):
         _make_server(files, authority_key, now)
-    _write(files.bundle, files.authority.read_bytes() + _public_roots())
+    public = _public_roots()
+    _write(files.bundle, files.authority.read_bytes() + public + _further_roots(public))
     return files
+
+
+def _further_roots(known: bytes) -> bytes:
+    """The certificates of the files that the variables name now, without those that are known."""
+    seen = {b"".join(block.split()) for block in _PEM.findall(known)}
+    found: list[bytes] = []
+    for variable in _ROOTS_VARIABLES:
+        try:
+            blocks = _PEM.findall(Path(os.environ.get(variable, "")).read_bytes())
+        except OSError:
+            # Unset, or no file: then programs have no use of it either.
+            continue
+        for block in blocks:
+            if (plain := b"".join(block.split())) not in seen and not _is_an_emulators(block):
+                seen.add(plain)
+                found.append(b"\n" + block + b"\n")
+    return b"".join(found)
+
+
+def _is_an_emulators(block: bytes) -> bool:
+    """Whether a certificate is an emulator's authority, as the bundle that `env` names has it; or is none at all."""
+    with warnings.catch_warnings():
+        # Old roots have serial numbers that a certificate of today may not have.
+        warnings.simplefilter("ignore")
+        try:
+            return x509.load_pem_x509_certificate(block).subject == _name(_AUTHORITY_NAME)
+        except ValueError:
+            return True
 
 
 def _public_roots() -> bytes:
@@ -72,7 +107,7 @@ def _is_valid(file: Path, now: datetime) -> bool:
 
 def _make_authority(certificate_file: Path, key_file: Path, now: datetime) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("Azure ML emulator authority of this machine")
+    name = _name(_AUTHORITY_NAME)
     certificate = (
         _builder(name, name, key.public_key(), now, _AUTHORITY_DAYS)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)

@@ -77,7 +77,8 @@ def test_words_mean_what_docker_means(word: str, meant: str) -> None:
         "nothing": ("", "cannot be read"),
         "no FROM": ("CMD x", "Line 1 .*CMD stands before"),
         "unknown instruction": ("FROM a\nINSTALL b\nCMD x", "Line 2 .*INSTALL b.*unknown"),
-        "ONBUILD": ("FROM a\nONBUILD RUN b\nCMD x", "Line 2 .*ONBUILD"),
+        "ONBUILD": ("FROM a\nONBUILD RUN b\nCMD x", "Line 2 .*ONBUILD.*built on this one"),
+        "an image without a name": ("ARG BASE\nFROM $BASE\nCMD x", "Line 2 .*the image has no name"),
         "a download": ("FROM a\nADD https://x.example/y /y\nCMD x", "Line 2 .*nothing is downloaded"),
         "a repository": ("FROM a\nADD git@x.example:y.git /y\nCMD x", "Line 2 .*nothing is downloaded"),
         "a substitution of bash": ("FROM a\nENV B=${A%x}\nCMD x", r"Line 2 .*\$\{A%x\}"),
@@ -85,7 +86,7 @@ def test_words_mean_what_docker_means(word: str, meant: str) -> None:
         "a cleared command": ("FROM a\nCMD x\nENTRYPOINT []", "neither CMD nor ENTRYPOINT"),
     }.values(),
 )
-def test_what_cannot_be_meant_is_refused_by_name(dockerfile: str, named: str) -> None:
+def test_what_is_not_supported_is_refused_by_name(dockerfile: str, named: str) -> None:
     with pytest.raises(BadRequest, match=named):
         image_of(dockerfile, "/usr/bin")
 
@@ -103,7 +104,7 @@ def test_files_are_copied_as_docker_copies_them(tmp_path: Path) -> None:
         PATH,
     )
 
-    places = copy_files(image, context, root)
+    copied = copy_files(image, context, root)
 
     assert (root / "srv/deep/x.txt").read_text() == "x"
     assert (root / "bin/run").read_text() == "start"
@@ -111,12 +112,66 @@ def test_files_are_copied_as_docker_copies_them(tmp_path: Path) -> None:
     assert (root / "again/main.py").read_text() == "main"
     assert (root / "etc/app.conf").read_text() == "port=1\n"
     assert not (root / "made").exists()
-    assert [line.split(": ")[-1] for line in image.not_done][-2:] == [
-        "not copied; the files are made by a RUN",
-        "not copied; the image is not pulled",
-    ]
-    assert PurePosixPath("/bin/run") in places
-    assert PurePosixPath("/bin") not in places
+    assert image.not_done[-1].endswith("not copied; the image is not pulled")
+    assert [line.split(": ")[-1] for line in copied.not_done] == ["/made is not copied; a RUN or the image has it"]
+    assert PurePosixPath("/bin/run") in copied.places
+    assert PurePosixPath("/bin") not in copied.places
+
+
+@pytest.mark.parametrize(
+    "copied",
+    {
+        "into a folder": "WORKDIR /src\nCOPY app.py ./",
+        "with all of the context": "COPY . /src",
+        "by a stage in between": "COPY app.py /tmp/\nFROM a AS c\nCOPY --from=b /tmp/*.py /src/",
+    }.values(),
+)
+def test_files_of_another_stage_are_found_wherever_its_copy_put_them(tmp_path: Path, copied: str) -> None:
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "app.py").write_text("app")
+    last = "c" if "AS c" in copied else "b"
+    image = read_image(f"FROM a AS B\n{copied}\nFROM a\nCOPY --from={last} /src/app.py /opt/x.py\nCMD x", PATH)
+
+    found = copy_files(image, tmp_path / "context", tmp_path / "root")
+
+    assert (tmp_path / "root/opt/x.py").read_text() == "app"
+    assert not found.not_done
+    # The files of the other stage itself are no part of the image, and do not stay.
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["context", "root"]
+    assert not (tmp_path / "root/src").exists()
+
+
+def test_here_documents_are_written_as_docker_writes_them(tmp_path: Path) -> None:
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "app.py").write_text("app")
+    image = read_image(
+        'FROM a\nENV X=1\nCOPY --chmod=644 app.py <<-"A" <<B /d/\n\tkept $X\nA\n\tgiven "$X" \\$X\nB\nCMD x',
+        PATH,
+    )
+
+    copy_files(image, tmp_path / "context", tmp_path / "root")
+
+    files = {path.name: path.read_text() for path in (tmp_path / "root/d").iterdir()}
+    assert files == {"app.py": "app", "A": "kept $X\n", "B": '\tgiven "1" $X\n'}
+
+
+@pytest.mark.parametrize("before", ["", "# syntax=docker/dockerfile:1\r\n", "\ufeff"])
+def test_the_escape_directive_chooses_the_escape_character(before: str) -> None:
+    image = read_image(f"{before}# Escape = `\r\nFROM a\r\nENV P=C:\\dir Q=a`$P\r\nCMD run `\r\n  now\r\n", PATH)
+
+    assert (image.variables["P"], image.variables["Q"]) == ("C:\\dir", "a$P")
+    assert image.command[-1].split() == ["run", "now"]
+
+
+def test_a_comment_ends_the_directives() -> None:
+    assert read_image("# a comment\n# escape=`\nFROM a\nENV P=a\\b\nCMD x", PATH).variables["P"] == "ab"
+
+
+def test_a_command_that_is_almost_json_is_named_in_the_log() -> None:
+    image = read_image("FROM a\nCMD ['python', 'app.py']", PATH)
+
+    assert image.command == ("/bin/sh", "-c", "['python', 'app.py']")
+    assert "line 2: CMD ['python', 'app.py']: a shell runs it, because it is not JSON" in image.not_done[-1]
 
 
 @pytest.mark.parametrize("source", ["missing.py", "../secret", "*.md", "link"])

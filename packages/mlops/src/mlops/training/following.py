@@ -9,6 +9,7 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,6 +191,7 @@ def read_warnings(report: Path) -> tuple[str, ...]:
 LOG_LINES: Final = 20
 _LOG_FOLDER: Final = STATE_FOLDER / "logs"
 _LOG_NAME: Final = "std_log.txt"
+_LOG_NAMES_OF_PROCESSES: Final = "std_log_process_*.txt"
 # What the service writes before the step's own output: notes, and the command line.
 _PREAMBLE: Final = ("#", "$ ")
 
@@ -201,7 +203,7 @@ def job_failure(client: MLClient, project: Project, job: FinishedJob, data_file:
     failed = next((run for run in job.runs if run.step.status == FAILED), None)
     if failed is None:
         reason = _reason_of_service(client, job.name)
-        return JobFailed(f"job {job.name} ended as {job.status}", "Run the command again.", tuple(reason))
+        return JobFailed(f"job {job.name} ended as {job.status}", "Run the command again.", tuple(reason[-LOG_LINES:]))
     return _step_failure(client, project, job, _innermost(client, failed), data_file)
 
 
@@ -219,19 +221,24 @@ def _innermost(client: MLClient, failed: StepRun) -> StepRun:
 def _step_failure(
     client: MLClient, project: Project, job: FinishedJob, failed: StepRun, data_file: Path | None
 ) -> JobFailed:
-    log = download_log(client, project, failed.job)
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log else []
-    # A sweep has no log of this name, and the SDK streams whole jobs only, which have the reasons of their steps.
-    tail = telling_lines(lines, data_file) or _reason_of_service(client, job.name)
+    logs = download_logs(client, project, failed.job)
+    tail = telling_lines(_lines(logs[0]), data_file) if len(logs) == 1 else []
+    if not tail:
+        # A sweep has no log, and each process of a distributed step has one: the service knows which of them failed.
+        tail = telling_lines(_reason_of_service(client, job.name), data_file)
     not_run = [step.name for step in job.steps if step.status not in {FAILED, "Completed"}]
     skipped = f" Not run: {', '.join(not_run)}." if not_run else ""
-    where = f" The full log: {log}." if log else ""
+    where = f" The full log: {logs[0]}." if len(logs) == 1 else f" The logs: {logs[0].parent}." if logs else ""
     return JobFailed(
         f"step {failed.step.name} of job {job.name} failed",
         f"{advice_for_module(project.root, tail)} Fix what the log reports and run the command again; finished steps "
         f"are reused.{skipped}{where}".lstrip(),
         tuple(tail),
     )
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def telling_lines(log: Sequence[str], data_file: Path | None) -> list[str]:
@@ -243,23 +250,27 @@ def telling_lines(log: Sequence[str], data_file: Path | None) -> list[str]:
     return [copy.sub(lambda _: str(data_file), line) for line in own[-LOG_LINES:]]
 
 
-def download_log(client: MLClient, project: Project, job_name: str) -> Path | None:
-    """Download a job's log; None if the workspace has not kept it."""
+def download_logs(client: MLClient, project: Project, job_name: str) -> list[Path]:
+    """Download a job's log, or one per process; none if the workspace has not kept them."""
     folder = private_folder(project.path(_LOG_FOLDER)) / job_name
     try:
         with suppress_output():
             client.jobs.download(job_name, download_path=folder)
     except (AzureError, MlException):
         # A missing log must not hide the failure that is being explained.
-        return None
-    return next(iter(sorted(folder.rglob(_LOG_NAME))), None)
+        return []
+    return sorted(folder.rglob(_LOG_NAME)) or sorted(folder.rglob(_LOG_NAMES_OF_PROCESSES))
 
 
 def _reason_of_service(client: MLClient, job_name: str) -> list[str]:
-    """The service's message about a job that has ended; the SDK shows it only while streaming."""
+    """The service's message about a job that has ended; the SDK shows it only while streaming, as JSON in a text."""
     try:
         with suppress_output():
             client.jobs.stream(job_name)
     except (AzureError, MlException) as error:
-        return str(error).splitlines()[-LOG_LINES:]
+        text = str(error)
+        # Of another form, the text itself is the reason.
+        with suppress(ValueError, LookupError, TypeError):
+            text = json.loads(text[text.index("{") :])["error"]["message"]
+        return str(text).splitlines()
     return []

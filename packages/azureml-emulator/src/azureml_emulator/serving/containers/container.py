@@ -95,9 +95,12 @@ def image_of(dockerfile: str, path: str) -> Image:
     return image
 
 
-def make_files(image: Image, context: Path, root: Path) -> list[str]:
-    """Copy the files of the image below `root`. Returns the paths of the container that exist there."""
-    return [str(path) for path in copy_files(image, context, root)]
+def make_files(image: Image, context: Path, root: Path) -> tuple[list[str], tuple[str, ...]]:
+    """Copy the files of the image below `root`. Returns the paths of the container there, and what was not done."""
+    copied = copy_files(image, context, root)
+    ignored = (".dockerignore: not read; COPY takes the files that it excludes as well",)
+    not_done = (*image.not_done, *copied.not_done, *(ignored if (context / ".dockerignore").is_file() else ()))
+    return [str(path) for path in copied.places], not_done
 
 
 @dataclass(frozen=True)
@@ -140,11 +143,12 @@ def command_on_this_machine(image: Image, places: Places, path: str) -> list[str
     return [program, *arguments]
 
 
-def log_header(image: Image) -> str:
+def log_header(not_done: Sequence[str]) -> str:
     """What is not as in a container, for the log of the deployment."""
     lines = [
         "A custom container as a process of this machine; what its Dockerfile asks for and is not done here:",
-        *(f"  {line}" for line in image.not_done),
-        f"  Python is {sys.executable} ({'.'.join(map(str, sys.version_info[:3]))}), with the packages that it has.",
+        *(f"  {line}" for line in not_done),
+        f"  Python is {sys.executable} ({'.'.join(map(str, sys.version_info[:3]))}), with the packages that it has: "
+        "install there what the image installs.",
     ]
     return "\n".join(lines) + "\n"

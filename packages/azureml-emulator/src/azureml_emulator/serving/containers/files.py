@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from azureml_emulator.kernel.errors import BadRequest
-from azureml_emulator.serving.containers.dockerfile import ROOT, CopiedFiles, Image
+from azureml_emulator.serving.containers.dockerfile import ROOT, CopiedFiles, Image, note
 
 _FOLDER_MODE = 0o700
 _WILD = re.compile(r"[*?\[]")
@@ -32,34 +35,59 @@ class Places:
         return self._pattern.sub(lambda found: self._places[found[1]], text) if self._pattern else text
 
 
-def copy_files(image: Image, context: Path, root: Path) -> dict[PurePosixPath, Path]:
-    """Do what COPY and ADD ask for. Returns the paths that exist only because of it. Raises BadRequest.
+@dataclass(frozen=True)
+class Copied:
+    """The paths of the container that exist only because of COPY and ADD, and what they did not do, for the log."""
+
+    places: dict[PurePosixPath, Path]
+    not_done: tuple[str, ...]
+
+
+def copy_files(image: Image, context: Path, root: Path) -> Copied:
+    """Do what COPY and ADD ask for. Raises BadRequest.
 
     Nothing outside the build context is read and nothing outside `root` is written, whatever a link says.
     """
     root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    places = {}
+    places: dict[PurePosixPath, Path] = {}
+    not_done: list[str] = []
     for copy in image.copies:
-        for source in [None] if copy.text is not None else _sources(copy, context):
-            for target in _copy_one(copy, source, root):
-                places[target] = root.joinpath(*target.parts[1:])
+        with _origin(copy, context, root) as origin:
+            for source in [None] if copy.text is not None else _sources(copy, origin, not_done):
+                for target in _copy_one(copy, source, root):
+                    places[target] = root.joinpath(*target.parts[1:])
     working = root.joinpath(*image.folder.parts[1:])
     working.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    return places if image.folder == ROOT else {**places, image.folder: working}
+    if image.folder != ROOT:
+        places[image.folder] = working
+    return Copied(places, tuple(not_done))
 
 
-def _sources(copy: CopiedFiles, context: Path) -> list[Path]:
+@contextmanager
+def _origin(copy: CopiedFiles, context: Path, root: Path) -> Generator[Path]:
+    """The folder that a COPY takes files from: the build context, or the files of another stage."""
+    if copy.stage is None:
+        yield context
+        return
+    with TemporaryDirectory(prefix="stage-", dir=root.parent) as folder:
+        copy_files(copy.stage, context, Path(folder))
+        yield Path(folder)
+
+
+def _sources(copy: CopiedFiles, origin: Path, not_done: list[str]) -> list[Path]:
     found = []
-    base = context.resolve()
+    base = origin.resolve()
     for source in copy.sources:
         pattern = str(PurePosixPath(source.lstrip("/"))) if source.strip("/.") else "."
-        matches = sorted(context.glob(pattern)) if _WILD.search(pattern) else [context / pattern]
+        matches = sorted(origin.glob(pattern)) if _WILD.search(pattern) else [origin / pattern]
         within = [path for path in matches if path.exists() and path.resolve().is_relative_to(base)]
-        if not within:
+        if not within and copy.stage is None:
             raise BadRequest(
                 f"Line {copy.line} of the Dockerfile copies '{source}', which is not in the build context.",
                 target="build",
             )
+        if not within:
+            not_done.append(note(copy.line, copy.shown, f"{source} is not copied; a RUN or the image has it"))
         found += within
     return found
 
@@ -72,7 +100,7 @@ def _copy_one(copy: CopiedFiles, source: Path | None, root: Path) -> list[PurePo
         shutil.copytree(source, real, dirs_exist_ok=True, symlinks=True)
         return [target] if target != ROOT else [ROOT / path.name for path in source.iterdir()]
     if copy.into_folder or root.joinpath(*target.parts[1:]).is_dir():
-        target /= source.name if source is not None else copy.sources[0].lstrip("<")
+        target /= source.name if source is not None else copy.sources[0]
     real = root.joinpath(*target.parts[1:])
     real.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     if source is None:

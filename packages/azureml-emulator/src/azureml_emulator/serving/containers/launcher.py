@@ -28,6 +28,7 @@ _LISTENING = "0A"
 # What the emulator asks for: a socket, or the ports that are listened on.
 SOCKET, PORTS = b"s", b"p"
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_INSTALL = ", where no image is pulled: install it here, or deploy this environment on Azure only."
 
 
 def main(network: str, port: int, command: list[str]) -> int:
@@ -44,13 +45,15 @@ def main(network: str, port: int, command: list[str]) -> int:
     try:
         child = subprocess.Popen(command, preexec_fn=_as_command)  # noqa: PLW1509 - no threads yet
     except FileNotFoundError:
-        print(f"The command '{command[0]}' is not on this machine.", file=sys.stderr)
+        print(f"The command '{command[0]}' is not on this machine{_INSTALL}", file=sys.stderr)
         return _NOT_FOUND
     except OSError as error:
         print(f"The command '{command[0]}' cannot be started: {error.strerror}.", file=sys.stderr)
         return _NOT_EXECUTABLE
     threading.Thread(target=_serve, args=(control, child), daemon=True).start()
     code = child.wait()
+    if code == _NOT_FOUND:
+        print(f"A program of the command is not on this machine{_INSTALL}", file=sys.stderr)
     _end_descendants()
     return code if code >= 0 else 128 - code
 

@@ -9,23 +9,24 @@ _NAME = re.compile(r"[A-Za-z_]\w*")
 _BRACED = re.compile(r"\{([A-Za-z_]\w*)(?:(:?[-+])(.*))?\}", re.DOTALL)
 
 
-def expand(word: str, variables: Mapping[str, str]) -> str:
+def expand(word: str, variables: Mapping[str, str], escape: str = "\\", *, keep_quotes: bool = False) -> str:
     """A word without its quotes and with its variables. Raises ValueError for a form that Docker has and this has not.
 
+    `escape` is the character of the Dockerfile's escape directive. `keep_quotes` is for the text of here-documents.
     Knows `$X`, `${X}`, `${X:-default}`, `${X-default}`, `${X:+alternative}` and `${X+alternative}`.
     """
     parts: list[str] = []
     at, quote = 0, ""
     while at < len(word):
         letter = word[at]
-        if letter in "'\"" and quote in ("", letter):
+        if letter in "'\"" and quote in ("", letter) and not keep_quotes:
             quote = "" if quote else letter
-        elif letter == "\\" and quote != "'" and at + 1 < len(word):
+        elif letter == escape and quote != "'" and at + 1 < len(word):
             at += 1
-            # Between double quotes a backslash escapes only what would mean something there.
-            parts.append(word[at] if not quote or word[at] in '"$\\' else "\\" + word[at])
+            # Between double quotes it escapes only what would mean something there.
+            parts.append(word[at] if not quote or word[at] in f'"${escape}' else escape + word[at])
         elif letter == "$" and quote != "'":
-            value, at = _variable(word, at, variables)
+            value, at = _variable(word, at, variables, escape)
             parts.append(value)
             continue
         else:
@@ -36,7 +37,7 @@ def expand(word: str, variables: Mapping[str, str]) -> str:
     return "".join(parts)
 
 
-def _variable(word: str, at: int, variables: Mapping[str, str]) -> tuple[str, int]:
+def _variable(word: str, at: int, variables: Mapping[str, str], escape: str) -> tuple[str, int]:
     """The value of the variable whose `$` stands at `at`, and where the word goes on."""
     plain = _NAME.match(word, at + 1)
     if plain is not None:
@@ -51,9 +52,9 @@ def _variable(word: str, at: int, variables: Mapping[str, str]) -> tuple[str, in
     value = variables.get(name)
     is_set = bool(value) if operator.startswith(":") else value is not None
     if operator.endswith("-") and not is_set:
-        return expand(other, variables), end
+        return expand(other, variables, escape), end
     if operator.endswith("+"):
-        return (expand(other, variables) if is_set else ""), end
+        return (expand(other, variables, escape) if is_set else ""), end
     return value or "", end
 
 

@@ -100,8 +100,8 @@ class Containers:
     def make(self, revision: Revision, source: ContainerSource) -> dict[str, Any]:
         """Copy the files of the image. Returns what `launch` needs, without paths of this machine."""
         image = image_of(source.dockerfile, _path())
-        copied = make_files(image, source.context, revision.folder / _ROOT)
-        revision.log.write_text(log_header(image), encoding="utf-8")
+        copied, not_done = make_files(image, source.context, revision.folder / _ROOT)
+        revision.log.write_text(log_header(not_done), encoding="utf-8")
         return {
             "dockerfile": source.dockerfile,
             "copied": copied,

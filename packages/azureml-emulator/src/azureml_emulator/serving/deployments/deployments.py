@@ -219,8 +219,9 @@ class Deployments(Behaviour):
         is_mlflow = model is not None and model.properties.get("modelType") == _MLFLOW_MODEL
         if code is None and container is None and not is_mlflow:
             raise NotModelled(
-                "The deployment has no code_configuration, its model is not an mlflow_model, and its environment has "
-                "no inference_config, which says on which ports and paths a custom container answers."
+                "The deployment has no code_configuration, its model is not an mlflow_model, and its environment is "
+                "no custom container: it has no inference_config, or its image starts Microsoft's inference server. "
+                "Add what it serves: a code_configuration, or a model of type mlflow_model."
             )
         return _Parts(model, code, environment, container)
 

@@ -57,6 +57,9 @@ class ContainerInstance(Instance):
             found = await self._network.listening_ports()
         except OSError:
             return reason
+        if self._probe_status is not None:
+            route = self._routes.readiness_route
+            return f"{reason}; its readiness route {route.path} on port {route.port} answered {self._probe_status}"
         wanted = " and ".join(map(str, self._routes.ports))
         if self._network.kind != "private" or set(self._routes.ports) <= set(found):
             return reason

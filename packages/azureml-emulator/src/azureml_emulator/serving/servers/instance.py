@@ -71,6 +71,7 @@ class Instance:
         self.deadlines = Deadlines(start.plan.request_timeout)
         self._process = process
         self._pool: Pool | None = None
+        self._probe_status: int | None = None
         self._drained = asyncio.Event()
         self._slots = asyncio.Semaphore(start.plan.max_concurrent)
         self._ended = run_once(process.wait(), f"waiting for the end of {start.identifier}")
@@ -212,6 +213,7 @@ class Instance:
                     pool.give(connection)
         except (TimeoutError, OSError, UpstreamLost):
             return False
+        self._probe_status = answer.status
         return answer.status == _OK
 
     def _failure(self, reason: str) -> BadRequest:
