@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -41,14 +42,18 @@ ITERATIONS = 50
 # Beyond this, only the steps whose memory does not grow with the rows run, unless they are asked for.
 MOST_HELD = 3_000_000
 MOST_MEGABYTES = 3_000
+# What a million rows more may add to the memory of a step that streams: ids, hashes and parts, and no rows.
+MOST_PER_MILLION = 150
 MOST_TIMES_POLARS = 2.0
-# What a row costs at the largest size against the one before it.
+# What a further row may cost between any two sizes against the first two.
 MOST_BEND = 1.35
 VALIDATE, PREPARE, SCORE, ONE, TWO = "validate", "prepare", "score", "train-1", "train-2"
 # What a step on Sail does, in the steps of polars.
 ON_SPARK = {"prepare-spark": (VALIDATE, PREPARE), "score-spark": (SCORE,)}
 STEPS = (VALIDATE, PREPARE, SCORE, ONE, TWO, *ON_SPARK)
-HELD = (VALIDATE, ONE, TWO)
+HELD = (ONE, TWO)
+# Those that stream: their memory is held to MOST_MEGABYTES.
+STREAMED = (VALIDATE, PREPARE, SCORE)
 TITLES = {
     VALIDATE: "validate_data, CSV",
     PREPARE: "prepare_data, parquet",
@@ -232,16 +237,19 @@ def _options(options: Mapping[str, object]) -> list[str]:
 
 
 def figures(costs: Costs) -> list[Figure]:
-    """Every cost, and what is held to a limit: memory of the split, straight lines, and Spark against polars."""
+    """Every cost, and what is held to a limit: memory of what streams, straight lines, and Spark against polars."""
     found = []
     for step, by_rows in costs.items():
         for rows, cost in by_rows.items():
             name = f"{TITLES[step]}: {rows / 1e6:g} M rows"
             found.append(Figure(name, cost.seconds, "s", note="processor time"))
-            limit = MOST_MEGABYTES if step == PREPARE else None
+            limit = MOST_MEGABYTES if step in STREAMED else None
             found.append(Figure(name, cost.megabytes, "MB", limit, note="largest process"))
         if (bend := _bend(by_rows)) is not None:
-            found.append(Figure(f"{TITLES[step]}: a row more, last against first", bend, "x", MOST_BEND))
+            found.append(Figure(f"{TITLES[step]}: a row more, against the first", bend, "x", MOST_BEND))
+        if step in STREAMED and len(by_rows) > 1:
+            name = f"{TITLES[step]}: memory of a million rows more"
+            found.append(Figure(name, _growth(by_rows), "MB", MOST_PER_MILLION))
     for rows in sorted(costs.get(TWO, {}).keys() & costs.get(ONE, {}).keys()):
         ratio = costs[TWO][rows].seconds / costs[ONE][rows].seconds
         found.append(Figure(f"training in 2 processes / in 1: {rows / 1e6:g} M rows", ratio, "x"))
@@ -256,12 +264,18 @@ def figures(costs: Costs) -> list[Figure]:
 
 
 def _bend(by_rows: Mapping[int, Cost]) -> float | None:
-    """What a further row costs at the end of a line of three sizes or more, against its beginning."""
+    """The most that a further row costs on a line of three sizes or more, against its beginning."""
     if len(by_rows) < 3:
         return None
     sizes = sorted(by_rows)
     slopes = [(by_rows[more].seconds - by_rows[less].seconds) / (more - less) for less, more in pairwise(sizes)]
-    return slopes[-1] / slopes[0]
+    return max(slopes[1:]) / slopes[0] if slopes[0] > 0 else math.inf
+
+
+def _growth(by_rows: Mapping[int, Cost]) -> float:
+    """Megabytes that a million rows add, from the smallest to the largest size."""
+    least, most = min(by_rows), max(by_rows)
+    return (by_rows[most].megabytes - by_rows[least].megabytes) / (most - least) * 1e6
 
 
 def draw(costs: Costs, file: Path) -> None:

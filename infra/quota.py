@@ -1,4 +1,4 @@
-"""`uv run --directory infra python -m quota --stack prod`: whether a stack's machines fit the subscription's quota.
+"""`uv run mlops infra quota --stack prod`: whether a stack's machines fit the subscription's quota.
 
 What the stack may ask for is read from the program, what Azure allows with `az rest`; nothing is changed. A limit that
 is too low for the largest size of a cluster is an error: `pulumi up` would succeed, and nodes would be missing later.
@@ -153,7 +153,9 @@ def _get(path: str) -> list[dict[str, Any]]:
 
 def main() -> int:
     """Print every need; 1 when a limit is too low, 2 when the settings are wrong. Unreadable quota is no error."""
-    parser = argparse.ArgumentParser(prog="quota", description="Compare a stack's machines with Azure's quota.")
+    parser = argparse.ArgumentParser(
+        prog="mlops infra quota", description="Compare a stack's machines with Azure's quota."
+    )
     parser.add_argument("--stack", choices=stack_names(), required=True)
     given = parser.parse_args()
     try:

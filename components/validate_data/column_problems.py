@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
-from typed_columns import TypedColumn, fitting_task
+from typed_columns import TypedColumn
 
 from model_package.rows.rules import FeatureRules
 from model_package.rows.tables import column
@@ -17,7 +17,7 @@ SAMPLE_CHARACTERS = 60
 SHOWN_NAMES = 8
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # The header is line 1 of the file.
-_FIRST_LINE = 2
+FIRST_LINE = 2
 
 
 @dataclass(frozen=True)
@@ -91,28 +91,35 @@ def broken_rules(texts: pl.DataFrame, columns: dict[str, TypedColumn], schema: S
                 yield Broken((LIMITS, position, number), feature.name, rule, pl.Series(mask))
 
 
-def repeated_ids(columns: dict[str, TypedColumn], schema: Schema) -> Iterator[Broken]:
-    """Yield the rows of a whole table whose id another row has."""
-    if schema.identifier:
-        identifiers = columns[schema.identifier].values
-        mask = identifiers.is_duplicated() & identifiers.is_not_null()
-        yield Broken((REPEATED, 0, 0), schema.identifier, "must not repeat", mask)
+class ProblemTally:
+    """Counts the rows that break a rule, in the batches of a table, and keeps the first of them as samples."""
 
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._found: dict[tuple[int, int, int], Problem] = {}
 
-def value_problems(texts: pl.DataFrame, columns: dict[str, TypedColumn], schema: Schema) -> list[Problem]:
-    """Find values of a whole table that are missing, of another type, repeated, unknown or out of range."""
-    hints = _hints(texts, columns, schema)
-    found = [*broken_rules(texts, columns, schema), *repeated_ids(columns, schema)]
-    return [
-        Problem(
-            each.column,
-            stated(each.rule, hints.get(each.column, "") if each.place[0] == TYPES else ""),
-            len(rows),
-            samples(texts, each.column, rows, schema),
-        )
-        for each in sorted(found, key=lambda each: each.place)
-        if len(rows := each.mask.arg_true())
-    ]
+    def add(self, broken: Broken, texts: pl.DataFrame, first: int) -> None:
+        """Count the rows of the next batch that break a rule; the batch begins with the row `first`, from 0."""
+        rows = broken.mask.arg_true()
+        if not len(rows):
+            return
+        before = self._found.get(broken.place, Problem(broken.column, broken.rule, 0, []))
+        wanted = rows.head(SAMPLE_ROWS - len(before.samples))
+        lines = range(first + FIRST_LINE, first + FIRST_LINE + texts.height)
+        shown = [*before.samples, *samples(texts, broken.column, wanted, self._schema, lines)]
+        self._found[broken.place] = replace(before, count=before.count + len(rows), samples=shown)
+
+    def wrong_types(self, name: str) -> int:
+        """Return how many values of a column are of a wrong type, once per rule."""
+        return sum(each.count for place, each in self._found.items() if place[0] == TYPES and each.column == name)
+
+    def problems(self, hint: str = "") -> list[Problem]:
+        """Return what was found in the order of reports; `hint` explains a target of a wrong type."""
+        target = self._schema.target
+        return [
+            replace(each, rule=stated(each.rule, hint if place[0] == TYPES and each.column == target else ""))
+            for place, each in sorted(self._found.items(), key=lambda item: item[0])
+        ]
 
 
 def stated(rule: str, hint: str = "") -> str:
@@ -140,18 +147,14 @@ def warnings(header: list[str], repeated: int, schema: Schema) -> list[str]:
     return found
 
 
-def _hints(texts: pl.DataFrame, columns: dict[str, TypedColumn], schema: Schema) -> dict[str, str]:
-    broken = sum(int(mask.sum()) for _, mask in columns[schema.target].broken)
-    outcomes = texts.group_by(pl.col(schema.target).alias("text")).agg(rows=pl.len())
-    return {schema.target: fitting_task(outcomes, broken, schema)} if broken else {}
-
-
-def samples(texts: pl.DataFrame, name: str, wrong: pl.Series, schema: Schema) -> list[dict[str, Any]]:
-    """Return the first of the `wrong` rows of a table."""
+def samples(
+    texts: pl.DataFrame, name: str, wrong: pl.Series, schema: Schema, lines: range | pl.Series
+) -> list[dict[str, Any]]:
+    """Return the first of the `wrong` rows of a table, whose rows are these `lines` [rows] of the file."""
     rows = []
     for index in wrong.head(SAMPLE_ROWS).to_list():
         value = texts[name][index]
         shown = "missing" if value is None else repr(value[:SAMPLE_CHARACTERS])
         identity = {schema.identifier: texts[schema.identifier][index]} if schema.identifier else {}
-        rows.append({"line": index + _FIRST_LINE, **identity, "value": shown})
+        rows.append({"line": lines[index], **identity, "value": shown})
     return rows

@@ -1,9 +1,17 @@
-"""Reads a CSV file with every value as text, or says why it cannot be read."""
+"""Reads a CSV file with every value as text, some rows at a time, or says why it cannot be read."""
 
+import codecs
 import csv
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
+
+# A few tens of megabytes of a row's usual length.
+BATCH_ROWS = 100_000
+_BLOCK_BYTES = 1 << 20
+_NULL_FOR_EMPTY = pl.all().replace("", None)
 
 
 class UnreadableDataError(Exception):
@@ -21,26 +29,54 @@ def require_text(file: Path) -> None:
             reason = "it holds binary data; export it as UTF-8 text"
             raise UnreadableDataError(f"{file} is not a CSV file: {reason}")
         stream.seek(0)
-        for number, line in enumerate(stream, start=1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                reason = f"line {number} is not UTF-8 text; export the file as UTF-8"
-                raise UnreadableDataError(f"{file} is not a readable CSV file: {reason}") from error
+        decoder, lines = codecs.getincrementaldecoder("utf-8")(), 1
+        try:
+            while block := stream.read(_BLOCK_BYTES):
+                decoder.decode(block)
+                lines += block.count(b"\n")
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            line = lines + error.object[: error.start].count(b"\n")
+            reason = f"line {line} is not UTF-8 text; export the file as UTF-8"
+            raise UnreadableDataError(f"{file} is not a readable CSV file: {reason}") from error
 
 
-def read_texts(file: Path) -> pl.DataFrame:
-    """Read a CSV with every value as text, so that a wrong type is found and not hidden by type inference.
+def text_batches(
+    file: Path, names: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
+) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a CSV in their order, with every value as text, so that no type inference hides a wrong one.
 
-    Raises UnreadableDataError for a file without rows, and for one whose rows do not fit its header.
+    An empty value is null. With `names` only those columns are read, and rows that are longer than the header pass.
+    Raises UnreadableDataError for a file whose rows do not fit its header.
     """
+    table = pl.scan_csv(file, infer_schema=False)
+    with _readable(file):
+        for batch in (table if names is None else table.select(names)).collect_batches(
+            chunk_size=batch_rows, maintain_order=True
+        ):
+            # Here and not in the query, which would read far ahead.
+            yield batch.with_columns(_NULL_FOR_EMPTY)
+
+
+def count_texts(file: Path, name: str) -> pl.DataFrame:
+    """Return the different values of a column as `text`, and their `rows`. Raises UnreadableDataError."""
+    with _readable(file):
+        texts = pl.scan_csv(file, infer_schema=False).select(pl.col(name).replace("", None).alias("text"))
+        return texts.group_by("text").agg(rows=pl.len()).collect(engine="streaming")
+
+
+def require_rows(file: Path, rows: int) -> None:
+    """Raise UnreadableDataError for a file in which no rows were found."""
+    if rows == 0:
+        raise UnreadableDataError(f"{file} has a header but no rows; give a file with data")
+
+
+@contextmanager
+def _readable(file: Path) -> Generator[None]:
     try:
-        frame = pl.scan_csv(file, infer_schema=False).collect()
+        yield
     except (pl.exceptions.ComputeError, pl.exceptions.NoDataError, pl.exceptions.DuplicateError) as error:
         raise UnreadableDataError(f"{file} is not a readable CSV file: {_ragged(file)}") from error
-    if frame.height == 0:
-        raise UnreadableDataError(f"{file} has a header but no rows; give a file with data")
-    return frame
 
 
 def _ragged(file: Path) -> str:

@@ -10,11 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-from column_problems import Problem, header_problems, value_problems, warnings
-from csv_texts import UnreadableDataError, header_names, read_texts, require_text
+from checked_table import checked_table
+from column_problems import Problem, header_problems
+from csv_texts import BATCH_ROWS, UnreadableDataError, header_names, require_text
 from report_pages import write_report
-from typed_columns import column_facts, typed_columns
 
 from model_package.errors import SchemaError
 from model_package.package import write_schema
@@ -24,7 +23,6 @@ from model_package.schema_file import read_schema_file
 from model_package.steps.tracking import record
 
 ROWS_FILE = "rows.parquet"
-_MEASURES = {"minimum": "min", "median": "median", "mean": "mean", "maximum": "max"}
 
 EXAMPLE = (
     "example: python components/validate_data/validate_data.py --data sample.csv --schema schema.yml "
@@ -32,45 +30,25 @@ EXAMPLE = (
 )
 
 
-def repeated_rows(rows: pl.DataFrame, schema: Schema) -> int:
-    """Return how many rows equal another one in everything except the id."""
-    return rows.height - rows.select(pl.exclude(schema.identifier)).n_unique()
-
-
-def summary(rows: pl.DataFrame) -> list[dict[str, Any]]:
-    """Describe each column: minimum, median, mean, maximum of numbers, distinct values, missing."""
-    return [
-        {"column": each.name}
-        | {name: getattr(each, measure)() if each.dtype.is_numeric() else None for name, measure in _MEASURES.items()}
-        | {"distinct": each.n_unique(), "missing": each.null_count()}
-        for each in rows.get_columns()
-    ]
-
-
-def build_report(file: Path, schema: Schema) -> tuple[dict[str, Any], pl.DataFrame | None]:
-    """Check a file. Returns the report, and the typed rows if the file may be used."""
+def build_report(file: Path, schema: Schema, rows_file: Path, batch_rows: int = BATCH_ROWS) -> dict[str, Any]:
+    """Check a file, and write its typed rows to `rows_file` if it may be used. Returns the report."""
+    is_new = not rows_file.parent.exists()
     report: dict[str, Any] = {"file": file.name, "valid": False, "rows": 0, "warnings": [], "columns": []}
     try:
         require_text(file)
         # Before the rows, which cannot be read where the header already says why.
-        wrong = header_problems(header_names(file), schema)
-        texts = read_texts(file) if not wrong else pl.DataFrame()
+        header = header_names(file)
+        if wrong := header_problems(header, schema):
+            return report | {"problems": [asdict(problem) for problem in wrong]}
+        rows_file.parent.mkdir(parents=True, exist_ok=True)
+        report |= checked_table(file, header, schema, rows_file, batch_rows)
     except UnreadableDataError as error:
-        return report | {"problems": [asdict(Problem("file", str(error), 1, []))]}, None
-    if wrong:
-        return report | {"problems": [asdict(problem) for problem in wrong]}, None
-    report["rows"] = texts.height
-    texts = texts.with_columns(pl.all().replace("", None))
-    columns = typed_columns(texts, schema, column_facts(texts, schema))
-    rows = pl.DataFrame([each.values for each in columns.values()])
-    problems = value_problems(texts, columns, schema)
-    report |= {
-        "valid": not problems,
-        "warnings": warnings(texts.columns, repeated_rows(rows, schema), schema),
-        "columns": summary(rows),
-        "problems": [asdict(problem) for problem in problems],
-    }
-    return report, None if problems else rows
+        report["problems"] = [asdict(Problem("file", str(error), 1, []))]
+    if not report["valid"]:
+        rows_file.unlink(missing_ok=True)
+        if is_new and rows_file.parent.exists():
+            rows_file.parent.rmdir()
+    return report
 
 
 def main() -> int:
@@ -86,19 +64,17 @@ def main() -> int:
     except SchemaError as error:
         print(error, file=sys.stderr)
         return 1
-    report, rows = build_report(arguments.data, schema)
+    report = build_report(arguments.data, schema, arguments.validated_data / ROWS_FILE)
     write_report(arguments.validation_report, report)
     counts = {"rows": report["rows"]} | {key: len(report[key]) for key in ("problems", "warnings")}
     record(metrics=counts, files=[arguments.validation_report / "report.html"])
     for warning in report["warnings"]:
         print(f"warning: {warning}")
-    if rows is None:
+    if not report["valid"]:
         print(f"{arguments.data} is rejected; correct the data and run again:", file=sys.stderr)
         for problem in report["problems"]:
             print(f"  {Problem(**problem).sentence()}", file=sys.stderr)
         return 1
-    arguments.validated_data.mkdir(parents=True, exist_ok=True)
-    rows.write_parquet(arguments.validated_data / ROWS_FILE)
     write_schema(arguments.validated_data, schema)
     write_lineage(arguments.validated_data, None, __file__)
     print(f"{report['rows']:,} rows are valid")

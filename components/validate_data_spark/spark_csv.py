@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from csv_texts import UnreadableDataError, read_texts, require_text
+from csv_texts import UnreadableDataError, require_rows, require_text, text_batches
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, functions
 from pyspark.sql.types import StringType, StructField, StructType
@@ -98,7 +98,7 @@ def unreadable(spark: SparkSession, files: list[str], *, rows: bool) -> str:
             try:
                 require_text(copy)
                 if rows:
-                    read_texts(copy)
+                    require_rows(copy, sum(texts.height for texts in text_batches(copy)))
             except UnreadableDataError as error:
                 return str(error).replace(str(copy), file)
     return ""

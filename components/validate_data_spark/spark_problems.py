@@ -77,7 +77,7 @@ def checked_rows(lines: DataFrame, schema: Schema, facts: ColumnFacts) -> DataFr
                     "column": each.column,
                     "rule": each.rule,
                     "count": len(rows),
-                    "samples": _located(samples(texts, each.column, rows, schema), texts, rows),
+                    "samples": samples(texts, each.column, rows, schema, texts[LINE]),
                 }
                 for each in broken_rules(texts, columns, schema)
                 if len(rows := each.mask.arg_true())
@@ -97,11 +97,6 @@ def _has_replaced(columns: dict[str, TypedColumn]) -> bool:
     """Tell whether texts have a character that Spark writes for bytes that are no text."""
     texts = [each.values for each in columns.values() if each.values.dtype == pl.String]
     return any(bool(each.str.contains(_REPLACEMENT, literal=True).any()) for each in texts)
-
-
-def _located(shown: list[dict[str, Any]], texts: pl.DataFrame, rows: pl.Series) -> list[dict[str, Any]]:
-    """Return samples with their lines in the file for those in the part."""
-    return [{**sample, "line": texts[LINE][row]} for sample, row in zip(shown, rows.to_list(), strict=False)]
 
 
 def problems_of(checked: DataFrame, lines: DataFrame, schema: Schema) -> list[dict[str, Any]]:
@@ -144,8 +139,7 @@ def repeated_ids(checked: DataFrame, lines: DataFrame, schema: Schema, facts: Co
     first = found.orderBy("line").limit(SAMPLE_ROWS).collect()
     texts = pl.DataFrame({schema.identifier: [row.text for row in first]}, schema={schema.identifier: pl.String})
     rows = pl.Series(range(len(first)))
-    shown = samples(texts, schema.identifier, rows, schema)
-    located = [{**sample, "line": row.line} for sample, row in zip(shown, first, strict=True)]
+    located = samples(texts, schema.identifier, rows, schema, pl.Series([row.line for row in first]))
     place = (REPEATED, 0, 0)
     rule = "must not repeat"
     return [{"place": place, "column": schema.identifier, "rule": rule, "count": total.rows, "samples": located}]

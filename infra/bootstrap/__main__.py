@@ -1,4 +1,4 @@
-"""`uv run --directory infra python -m bootstrap`: from an empty subscription to the first deployed stacks.
+"""`uv run mlops infra bootstrap`: from an empty subscription to the first deployed stacks.
 
 Shows every command before it runs it, asks, and may be run again at any point: what exists is left alone.
 """
@@ -65,7 +65,7 @@ def read_state(root: Path) -> State:
 
 
 def _parser(folder: Path, stages: ProjectStages) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bootstrap", description="The first steps in a subscription.")
+    parser = argparse.ArgumentParser(prog="mlops infra bootstrap", description="The first steps in a subscription.")
     known = [stack for stack in stack_names(folder) if stack in (SHARED, CI, *stages.names)]
     parser.add_argument(
         "--stack", action="append", choices=known, help=f"may be repeated; by default {SHARED} and {stages.training}"

@@ -18,10 +18,14 @@ ADVICE: dict[str, str] = {
         "file. Networks, public addresses, DNS zones: `infra:network`. Otherwise ask its owner for an exemption."
     ),
     "ScopeLocked": "A lock is in the way: remove it by a reviewed change, run the command, and put the lock back.",
-    "QuotaExceeded": "Ask for more vCPUs of this family in this region, or lower max_nodes: `python -m quota`.",
-    "OperationNotAllowed": "Often a quota: `python -m quota --stack STACK` says which one.",
+    "marked for protection": (
+        "The change would replace or delete what holds data, or production: docs/infrastructure-bad-days.md, "
+        '"A setting that cannot be changed later".'
+    ),
+    "QuotaExceeded": "Ask for more vCPUs of this family in this region, or lower max_nodes: `mlops infra quota`.",
+    "OperationNotAllowed": "Often a quota: `mlops infra quota --stack STACK` says which one.",
     "MissingSubscriptionRegistration": (
-        "A resource provider is not registered: `python -m bootstrap` registers all that are needed."
+        "A resource provider is not registered: `mlops infra bootstrap` registers all that are needed."
     ),
     "deleted state": (
         "The name belongs to something deleted that can still be recovered: recover or purge it, or raise "

@@ -1,8 +1,9 @@
-"""The inventory as Markdown: resources, diagram, rights."""
+"""The inventory as Markdown: resources, diagram, rights; and the resources as text that fits a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from textwrap import fill
 
 from dry_run.result import DryRun, ResourceRecord
 from inventory.diagram import diagram_of
@@ -12,6 +13,7 @@ from inventory.rights import rights_of
 from settings.fields import virtual_cpus
 
 PARTS = ("resources", "diagram", "rights")
+ASSIGNMENT = "authorization:RoleAssignment"
 
 
 def report_of(run: DryRun, parts: Sequence[str] = PARTS) -> str:
@@ -20,9 +22,27 @@ def report_of(run: DryRun, parts: Sequence[str] = PARTS) -> str:
     return "\n".join([f"# {run.stack}\n", *(makers[part](run) for part in parts)])
 
 
+def resources_as_text(run: DryRun, width: int) -> str:
+    """The resources by the part that they belong to, for a terminal; rights have a part of their own."""
+    parts: dict[str, list[str]] = {}
+    for type_, name, *facts, part, protected in _rows(run):
+        if type_ != ASSIGNMENT:
+            known = " · ".join(fact for fact in (type_, *facts, protected) if fact)
+            parts.setdefault(part, []).append(
+                fill(f"{name}: {known}", width, initial_indent="  ", subsequent_indent="      ")
+            )
+    return "".join(f"{part}\n" + "\n".join(lines) + "\n" for part, lines in parts.items())
+
+
 def _resources(run: DryRun) -> str:
+    rows = _rows(run)
+    head = ("type", "name", "region", "size", "quota", "part of", "")
+    return f"## Resources ({len(rows)})\n\n" + _table(head, rows)
+
+
+def _rows(run: DryRun) -> list[tuple[str, ...]]:
     names = readable_names(run)
-    rows = [
+    return [
         (
             record.azure_type,
             names[record.urn],
@@ -34,8 +54,6 @@ def _resources(run: DryRun) -> str:
         )
         for record in run.resources
     ]
-    head = ("type", "name", "region", "size", "quota", "part of", "")
-    return f"## Resources ({len(rows)})\n\n" + _table(head, rows)
 
 
 def _size(record: ResourceRecord, run: DryRun) -> str:

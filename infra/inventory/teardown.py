@@ -1,4 +1,4 @@
-"""`uv run --directory infra python -m inventory.teardown --stage staging`: the commands that delete a stage, in order.
+"""`uv run mlops infra teardown --stage staging`: the commands that delete a stage, in order.
 
 Printed, not run: each deletes something. The order is the one in which Azure refuses nothing (tests/rehearsal/).
 """
@@ -34,8 +34,7 @@ def commands_of(run: DryRun) -> Iterator[str]:
         )
     yield LOCK_OFF
     yield UP_SHARED
-    if any(record.protect for record in run.resources):
-        yield f"pulumi --cwd infra state unprotect --all --stack {run.stack} --yes"
+    yield f"pulumi --cwd infra state unprotect --all --stack {run.stack} --yes"
     # By itself a deleted workspace can be recovered for 14 days, and keeps its name; Pulumi cannot ask for more.
     yield f"az ml workspace delete --name {workspace.inputs['workspaceName']} {where} --permanently-delete --yes"
     yield f"pulumi --cwd infra destroy --stack {run.stack}"
@@ -53,7 +52,7 @@ def commands_of(run: DryRun) -> Iterator[str]:
 def main() -> int:
     """Print the commands; 2 when the settings are wrong."""
     parser = argparse.ArgumentParser(
-        prog="inventory.teardown", description="Print the commands that delete a stage, in order. Runs none of them."
+        prog="mlops infra teardown", description="Print the commands that delete a stage, in order. Runs none of them."
     )
     parser.add_argument("--stage", choices=read_stages().names, required=True)
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from naming import SHARED, Names
+from resources.create_only import replaced
 from settings.platform import Naming
 from settings.stage import StageSettings
 from stage_profile import StageProfile, profile_of
@@ -71,11 +72,18 @@ class Context:
         """Options of a resource that holds state: in production it is protected against deletion."""
         return pulumi.ResourceOptions(parent=parent, protect=self.profile.protect, depends_on=list(depends_on))
 
+    def kept_options(
+        self, type_: str, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] = ()
+    ) -> pulumi.ResourceOptions:
+        """Options of what holds data, or what that data is in: no changed setting replaces it, in any stage."""
+        kept = pulumi.ResourceOptions(parent=parent, protect=True, depends_on=list(depends_on))
+        return pulumi.ResourceOptions.merge(kept, replaced(type_))
+
     def autoscaled_options(
-        self, parent: pulumi.Resource, count: str, depends_on: Sequence[pulumi.Resource] = ()
+        self, type_: str, parent: pulumi.Resource, count: str, depends_on: Sequence[pulumi.Resource] = ()
     ) -> pulumi.ResourceOptions:
         """Options of protected nodes whose number, at the path `count`, Azure changes: it counts at creation only."""
-        autoscaled = pulumi.ResourceOptions(ignore_changes=[count])
+        autoscaled = pulumi.ResourceOptions.merge(replaced(type_), pulumi.ResourceOptions(ignore_changes=[count]))
         return pulumi.ResourceOptions.merge(self.protected_options(parent, depends_on), autoscaled)
 
     def replaceable_options(

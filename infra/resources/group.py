@@ -17,7 +17,7 @@ class ResourceGroup(Component):
             resource_group_name=context.names.resource_group,
             location=context.location,
             tags=context.tags,
-            opts=context.protected_options(self),
+            opts=context.kept_options("resources:ResourceGroup", self),
         )
         self.name = self.group.name
         self.id = self.group.id

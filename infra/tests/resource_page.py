@@ -23,7 +23,7 @@ HEAD = """\
 
 Written by `uv run --directory infra python -m tests.resource_page`, from the program; a test fails when it is out of
 date. What a stack of yours declares, with regions, sizes and rights:
-`uv run --directory infra python -m inventory --stage prod`.
+`uv run mlops infra inventory --stage prod`.
 
 | resource | Azure's type | declared in |
 |---|---|---|

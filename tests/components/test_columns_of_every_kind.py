@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import run_script
 from split_rows import Shares, SplitError, assign, assign_by_time, identities
-from typed_columns import column_facts, merged_facts, typed_columns, unread_numbers
+from typed_columns import merged_facts, typed_columns, unread_numbers
 from validate_data import build_report
+from written_rows import repeated_values
 
 from model_package.package import read_schema
 from model_package.rows.requests import request_tensors
@@ -49,7 +50,9 @@ Basic,99,,2026-01-03 11:30,"one, two",0,x,yes
 def report(folder: Path, rows: str, schema: str = SCHEMA_YML) -> tuple[dict, pl.DataFrame | None]:
     (folder / "schema.yml").write_text(schema)
     (folder / "rows.csv").write_text(rows)
-    return build_report(folder / "rows.csv", read_schema_file(folder / "schema.yml"))
+    rows_file = folder / "rows" / "rows.parquet"
+    found = build_report(folder / "rows.csv", read_schema_file(folder / "schema.yml"), rows_file)
+    return found, pl.read_parquet(rows_file) if rows_file.exists() else None
 
 
 def test_rows_of_every_kind_go_on_typed(tmp_path: Path):
@@ -297,7 +300,7 @@ def test_a_table_that_is_typed_in_parts_is_typed_as_a_whole(
 
     facts = merged_facts([unread_numbers(part, schema) for part in parts], outcomes, schema)
 
-    assert facts == column_facts(texts, schema)
+    assert facts == merged_facts([unread_numbers(texts, schema)], outcomes, schema)
     whole = typed_columns(texts, schema, facts)
     pieces = [typed_columns(part, schema, facts) for part in parts if part.height]
     for name, column in whole.items():
@@ -305,3 +308,36 @@ def test_a_table_that_is_typed_in_parts_is_typed_as_a_whole(
         broken = {rule: int(mask.sum()) for rule, mask in column.broken}
         counted = [{rule: int(mask.sum()) for rule, mask in each[name].broken} for each in pieces]
         assert {rule: sum(each.get(rule, 0) for each in counted) for each in counted for rule in each} == broken
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    rows=st.lists(st.tuples(*[CELLS] * 6), min_size=1, max_size=12),
+    last=st.sampled_from(["", "1,2,3,4,5,6,7\n", '"1', "1\n"]),
+    positive=st.sampled_from(["yes", 1, None]),
+)
+def test_a_file_that_is_read_in_small_batches_gives_the_report_of_one_batch(
+    rows: list[tuple[str, ...]], last: str, positive: str | int | None, tmp_path_factory: pytest.TempPathFactory
+):
+    folder = tmp_path_factory.mktemp("batches")
+    file, schema = folder / "rows.csv", dataclasses.replace(PARTED, positive=positive)
+    names = ["id", "when", "owner", "plan", "age", "left"]
+    table = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
+    # Values with line breaks do not shift the numbers of lines.
+    file.write_text(table.with_columns(note=pl.lit("two\nlines")).write_csv(quote_style="always") + last)
+
+    whole = build_report(file, schema, folder / "whole.parquet")
+    parts = build_report(file, schema, folder / "parts.parquet", batch_rows=2)
+
+    assert parts == whole
+    assert (folder / "parts.parquet").exists() == whole["valid"]
+    if whole["valid"]:
+        assert pl.read_parquet(folder / "parts.parquet").equals(pl.read_parquet(folder / "whole.parquet"))
+
+
+def test_different_texts_with_one_hash_are_no_repeated_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows = pl.DataFrame({"id": ["a", "b", None, "a", None]})
+    rows.write_parquet(tmp_path / "rows.parquet")
+    monkeypatch.setattr(pl.Expr, "hash", lambda self, *_: self.str.len_chars().cast(pl.UInt64))
+
+    assert repeated_values(tmp_path / "rows.parquet", "id").to_list() == [True, False, False, True, False]

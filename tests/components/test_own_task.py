@@ -78,9 +78,9 @@ def test_it_is_validated_split_trained_and_packaged_like_its_base(name: str, tmp
     synthetic_rows(schema, 300).write_csv(tmp_path / "rows.csv")
 
     # when the steps' functions run one after the other
-    report, rows = build_report(tmp_path / "rows.csv", schema)
+    report = build_report(tmp_path / "rows.csv", schema, tmp_path / "rows.parquet")
     assert report["problems"] == []
-    assert rows is not None
+    rows = pl.read_parquet(tmp_path / "rows.parquet")
     target = encode_target(rows, schema)
     part = Part(Tensors(rows.select(schema.names).to_numpy().astype(np.float32)), target)
     described = describe(target, np.resize(PARTS, len(target)), task_of(schema))

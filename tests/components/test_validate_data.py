@@ -96,7 +96,11 @@ def validate(file: Path, folder: Path) -> Outcome:
 
 
 def checked(frame: pl.DataFrame, folder: Path) -> dict[str, Any]:
-    return build_report(written(frame, folder / "data.csv"), SCHEMA)[0]
+    return report_of(written(frame, folder / "data.csv"))
+
+
+def report_of(file: Path) -> dict[str, Any]:
+    return build_report(file, SCHEMA, file.parent / "rows" / "rows.parquet")
 
 
 def changed(frame: pl.DataFrame, wrong: Wrong, row: int = LINE - 2) -> pl.DataFrame:
@@ -150,7 +154,7 @@ def test_a_column_that_stands_twice_is_refused(good: pl.DataFrame, tmp_path: Pat
     file, name = tmp_path / "twice.csv", SCHEMA.target
     first, *rest = csv_of(good.select(pl.col(name), pl.exclude(name))).splitlines()
     file.write_text("\n".join([f"{name},{first}", *(f"33,{line}" for line in rest)]), encoding="utf-8")
-    (problem,) = build_report(file, SCHEMA)[0]["problems"]
+    (problem,) = report_of(file)["problems"]
     assert (problem["column"], problem["count"]) == (name, 2)
     assert "more than once" in problem["rule"]
 
@@ -164,7 +168,7 @@ def test_another_separator_is_named_in_one_line(tmp_path: Path, separator: str, 
     if separator == ";":
         # Decimal commas: rows that have more commas than the header.
         file.write_text(file.read_text().replace("\n2;", "\n2,50;").replace(";2;", ";2,50;"))
-    (problem,) = build_report(file, SCHEMA)[0]["problems"]
+    (problem,) = report_of(file)["problems"]
     assert word in problem["rule"]
 
 
@@ -173,7 +177,7 @@ def test_a_line_with_too_many_values_is_named(good: pl.DataFrame, tmp_path: Path
     lines = file.read_text().splitlines()
     lines[2] += ",1"
     file.write_text("\n".join(lines))
-    (problem,) = build_report(file, SCHEMA)[0]["problems"]
+    (problem,) = report_of(file)["problems"]
     assert "line 3 has " in problem["rule"]
     assert "put a value with a comma in quotes" in problem["rule"]
 

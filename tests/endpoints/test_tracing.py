@@ -19,9 +19,10 @@ import httpx
 import numpy as np
 import pytest
 import trustme
-from observability.background_sender import Losses
+from observability.background_sender import Losses, ignore_losses
 from observability.deployment_variables import VariableError
 from observability.request_record import RequestRecord
+from observability.trace_sampling import TraceSampler
 from observability.tracing import TraceSink, start_tracing
 from scorer import Scorer
 
@@ -240,7 +241,7 @@ class MemoryExporter:
 
 def test_traces_are_sampled_by_trace_id_so_that_a_callers_trace_is_kept_or_dropped_as_a_whole(package) -> None:
     exported = MemoryExporter()
-    traces = TraceSink(exported, Scorer(package), "blue", 0.25)  # ty: ignore[invalid-argument-type] - all it calls
+    traces = TraceSink(exported, Scorer(package), "blue", TraceSampler(0.25))  # ty: ignore[invalid-argument-type] - all it calls
     draw = np.random.default_rng(5)
     parents = [f"00-{draw.bytes(16).hex()}-{PARENT}-01" for _ in range(400)]
 
@@ -255,10 +256,32 @@ def test_traces_are_sampled_by_trace_id_so_that_a_callers_trace_is_kept_or_dropp
     assert {span.attributes["_MS.sampleRate"] for span in exported.spans} == {25.0}
 
 
+def test_the_limit_of_traces_spares_failed_requests_and_each_trace_says_what_it_stands_for(
+    package, azure: Azure, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    connection = f"InstrumentationKey={KEY};IngestionEndpoint={azure.address}/"
+    variables = {"APPLICATIONINSIGHTS_CONNECTION_STRING": connection, "TRACES_PER_SECOND": "2"}
+    traces = start_tracing(variables, Scorer(package), "blue", ignore_losses)
+
+    for number in range(4_000):
+        traces.enqueue(record(number, status=400 if number % 100 == 0 else 200))
+    traces.close(PATIENCE_SECONDS)
+
+    # then each failed request has its trace, few of the good ones have, and those stand for all
+    sent = [(each["data"]["baseData"]["responseCode"], each["sampleRate"]) for each in azure.requests]
+    assert sent.count(("400", 100.0)) == 40
+    good = [rate for code, rate in sent if code == "200"]
+    assert len(good) < 400
+    assert all(100 / rate == pytest.approx(round(100 / rate)) for rate in good)
+    assert traces.refused == traces.dropped == 0
+
+
 @pytest.mark.parametrize("given", ["", "00-xyz", "00-" + "0" * 32 + f"-{PARENT}-01", "ff" * 40])
 def test_an_invalid_traceparent_starts_a_new_trace(package, given: str) -> None:
     exported = MemoryExporter()
-    TraceSink(exported, Scorer(package), "blue", 1.0).send([record(1, given, 500)])  # ty: ignore[invalid-argument-type]
+    sink = TraceSink(exported, Scorer(package), "blue", TraceSampler(1.0))  # ty: ignore[invalid-argument-type]
+    sink.send([record(1, given, 500)])
 
     (span,) = exported.spans
     assert span.parent is None

@@ -13,6 +13,8 @@ DEPLOYMENT_NAME = "DEPLOYMENT_NAME"
 COLLECTED_DATA_URL = "COLLECTED_DATA_URL"
 DATA_COLLECTION_SAMPLING_RATE = "DATA_COLLECTION_SAMPLING_RATE"
 TRACE_SAMPLING_RATE = "TRACE_SAMPLING_RATE"
+# Of requests that are neither failed nor slow, per worker; without it there is no limit.
+TRACES_PER_SECOND = "TRACES_PER_SECOND"
 # Refused rather than ignored: a fork that limits what it collects must not collect everything after an upgrade.
 FORMER_NAMES = {
     DATA_COLLECTION_SAMPLING_RATE: "COLLECTED_SHARE",

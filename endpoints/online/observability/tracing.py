@@ -6,15 +6,17 @@ background sender's thread, from the few facts of a RequestRecord; a request its
 """
 
 import logging
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from azure.monitor.opentelemetry.exporter import ApplicationInsightsSampler, AzureMonitorTraceExporter
+from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from scorer import Scorer
@@ -23,10 +25,13 @@ from observability.background_sender import BackgroundSender, OnLoss
 from observability.deployment_variables import (
     CONNECTION_STRING,
     TRACE_SAMPLING_RATE,
+    TRACES_PER_SECOND,
     VariableError,
+    positive_number,
     sampling_rate,
 )
 from observability.request_record import SERVER_ERROR, TRACEPARENT_HEADER, RequestRecord
+from observability.trace_sampling import TraceSampler
 
 # Azure's exporter would report on itself to Microsoft, at an address that a private network blocks.
 STATSBEAT_VARIABLE = "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL"
@@ -38,8 +43,10 @@ EXPORTER_LOGGERS = (
 SPANS_PER_MESSAGE = 512
 TIMEOUT_SECONDS = 5
 RETRIES = 1
-# The sampler of the tracer decides by trace id, so that a caller's trace is kept or dropped as a whole.
+# The sink decides, which knows how a request ended.
 SEND_ALL = 1.0
+# The attribute from which Azure's exporter takes the percentage that a trace stands for.
+SAMPLE_RATE = "_MS.sampleRate"
 
 
 def start_tracing(
@@ -47,6 +54,7 @@ def start_tracing(
 ) -> BackgroundSender[RequestRecord]:
     """Start sending traces to the Application Insights that the environment names. Raises VariableError."""
     rate = sampling_rate(environment, TRACE_SAMPLING_RATE)
+    limit = positive_number(environment, TRACES_PER_SECOND, 1.0) if environment.get(TRACES_PER_SECOND) else math.inf
     os.environ.setdefault(STATSBEAT_VARIABLE, "true")
     try:
         exporter = AzureMonitorTraceExporter(
@@ -59,21 +67,22 @@ def start_tracing(
         raise VariableError(
             f"{CONNECTION_STRING} is not a valid connection string of Application Insights: {error}"
         ) from error
-    traces = TraceSink(exporter, scorer, deployment, rate)
+    traces = TraceSink(exporter, scorer, deployment, TraceSampler(rate, limit))
     return BackgroundSender(traces, SEND_ALL, name="traces", unit="traces", on_loss=on_loss)
 
 
 class TraceSink:
     """Turns request records into spans and passes them to an exporter. Not safe to use from several threads."""
 
-    def __init__(self, exporter: SpanExporter, scorer: Scorer, deployment: str, rate: float) -> None:
+    def __init__(self, exporter: SpanExporter, scorer: Scorer, deployment: str, sampler: TraceSampler) -> None:
         self._exporter = exporter
+        self._sampler = sampler
         self._ended = _EndedSpans()
         self._last_warning = _LastWarning()
         for name in EXPORTER_LOGGERS:
             logging.getLogger(name).addFilter(self._last_warning)
         provider = TracerProvider(
-            sampler=ApplicationInsightsSampler(rate),
+            sampler=ALWAYS_ON,
             resource=Resource({"service.name": scorer.model, "service.instance.id": platform.node()}),
             shutdown_on_exit=False,
         )
@@ -88,8 +97,8 @@ class TraceSink:
 
     def send(self, batch: Sequence[RequestRecord]) -> int:
         """Send the traces of a batch that are sampled; returns how many were refused."""
-        for record in batch:
-            self._trace(record)
+        for record, rate in self._sampler.sample(batch):
+            self._trace(record, rate)
         spans = self._ended.take()
         refused = 0
         for start in range(0, len(spans), SPANS_PER_MESSAGE):
@@ -102,7 +111,7 @@ class TraceSink:
         """Always 0, because send() already knows of every failure; and the exporter's last warning."""
         return 0, self._last_warning.text
 
-    def _trace(self, record: RequestRecord) -> None:
+    def _trace(self, record: RequestRecord, rate: float) -> None:
         attributes: dict[str, Any] = {
             **self._attributes,
             "http.request.method": record.method,
@@ -114,6 +123,7 @@ class TraceSink:
             "scoring.model_ms": round(1e3 * record.model_seconds, 3),
             "scoring.request_id": record.request_id,
             "scoring.synthetic": record.synthetic,
+            SAMPLE_RATE: 100 * rate,
         }
         caller = self._propagator.extract({TRACEPARENT_HEADER: record.traceparent})
         span = self._tracer.start_span("/score", caller, SpanKind.SERVER, attributes, start_time=record.started_ns)

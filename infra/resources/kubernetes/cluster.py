@@ -74,7 +74,9 @@ class KubernetesCluster(Component):
             ),
             tags=context.tags,
             # The autoscaler changes it: an update after a refresh would remove nodes that are in use.
-            opts=context.autoscaled_options(self, "agentPoolProfiles[0].count", depends_on),
+            opts=context.autoscaled_options(
+                "containerservice:ManagedCluster", self, "agentPoolProfiles[0].count", depends_on
+            ),
         )
 
     def _system_pool(self) -> aks.ManagedClusterAgentPoolProfileArgs:
@@ -160,7 +162,7 @@ class KubernetesCluster(Component):
             vnet_subnet_id=self._subnet,
             node_labels=pool_labels(settings),
             tags=context.tags,
-            opts=context.autoscaled_options(self, "count"),
+            opts=context.autoscaled_options("containerservice:AgentPool", self, "count"),
         )
 
     def _namespace(self) -> aks.ManagedNamespace:

@@ -64,7 +64,7 @@ class VirtualNetwork(Component):
             location=context.location,
             address_space=network.AddressSpaceArgs(address_prefixes=[address_space_of(context)]),
             tags=context.tags,
-            opts=context.protected_options(self),
+            opts=context.kept_options("network:VirtualNetwork", self),
         )
 
     def _create_subnets(self, own: network.VirtualNetwork, outbound: Outbound) -> Mapping[Subnet, pulumi.Input[str]]:

@@ -57,7 +57,7 @@ def create_vault(
             network_acls=network_acls,
         ),
         tags=context.tags,
-        opts=context.protected_options(parent),
+        opts=context.kept_options("keyvault:Vault", parent),
     )
     base.monitoring.send_diagnostics(name, vault.id, parent)
     return vault

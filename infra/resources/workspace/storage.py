@@ -63,7 +63,7 @@ class Storage(Component):
             encryption=_encryption(context.settings.customer_managed_key),
             identity=_key_user(context.settings.customer_managed_key),
             tags=context.tags,
-            opts=context.protected_options(self),
+            opts=context.kept_options("storage:StorageAccount", self),
         )
 
     def _retention(self) -> None:
@@ -109,7 +109,8 @@ class Storage(Component):
             allow_protected_append_writes=True,
             # Deleting needs the policy's latest eTag, which the provider does not send.
             opts=pulumi.ResourceOptions.merge(
-                self._context.protected_options(self), pulumi.ResourceOptions(retain_on_delete=True)
+                self._context.kept_options("storage:BlobContainerImmutabilityPolicy", self),
+                pulumi.ResourceOptions(retain_on_delete=True),
             ),
         )
 

@@ -77,7 +77,7 @@ class Workspace(Component):
             image_build_compute=CPU_CLUSTER if isolation == "own" else None,
             v1_legacy_mode=False,
             tags=context.tags,
-            opts=context.protected_options(self, depends_on),
+            opts=context.kept_options("machinelearningservices:Workspace", self, depends_on),
         )
 
     def _ways_of_spark(self, storage: Storage) -> dict[str, ml.PrivateEndpointOutboundRuleArgs] | None:

@@ -12,7 +12,7 @@ from dry_run.result import DryRun
 from dry_run.stack_files import FOLDER
 from inventory.diagram import diagram_of
 from inventory.machines import machines_of
-from inventory.report import report_of
+from inventory.report import report_of, resources_as_text
 from inventory.rights import rights_of
 from settings.fields import virtual_cpus
 from tests.conftest import dry_run_of, run_changed
@@ -81,3 +81,15 @@ def test_the_command_prints_a_stack() -> None:
 def test_two_runs_print_the_same() -> None:
     again = run_changed("dev", {})
     assert report_of(again) == report_of(dry_run_of("dev"))
+
+
+def test_a_terminal_of_80_columns_shows_region_size_and_quota(any_stack: DryRun) -> None:
+    text = resources_as_text(any_stack, 80)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert GUID.search(text) is None
+    flat = " ".join(text.split())
+    for machines in machines_of(any_stack):
+        assert f"of {machines.size} · " in flat
+    if machines_of(any_stack):
+        assert " vCPUs of Azure ML" in flat
+    assert len(any_stack.of("authorization:RoleAssignment")) + flat.count(": ") >= len(any_stack.resources)

@@ -13,7 +13,8 @@ from typing import Any
 
 from dry_run.result import ResourceRecord
 from known_differences import DIFFERENCES
-from tests.rehearsal.paths import set_at
+from resources.create_only import CREATE_ONLY
+from tests.rehearsal.paths import changed_paths, is_below, set_at
 
 LOCK, ASSIGNMENT = "authorization:ManagementLockByScope", "authorization:RoleAssignment"
 BUDGET, POLICY = "consumption:Budget", "storage:BlobContainerImmutabilityPolicy"
@@ -70,6 +71,8 @@ class Azure:
             )
         if type_ == COMPUTE:  # accepted, and ignored
             return
+        for path in changed_paths(self.resources[id_][1], record.inputs):
+            self._require_changeable(type_, path)
         self.create(record)
         self.resources[id_] = (type_, copy.deepcopy(record.inputs))
 
@@ -132,6 +135,11 @@ class Azure:
                 "Tenant ID, application ID, principal ID, and scope are not allowed to be updated",
                 "https://github.com/Azure/bicep-registry-modules/pull/4802",
             )
+
+    def _require_changeable(self, type_: str, path: str) -> None:
+        for fixed in CREATE_ONLY:
+            if type_ == fixed.type_ and is_below(path, fixed.path):
+                raise Refusal("PropertyChangeNotAllowed", f"{path} of {type_}: {fixed.reason}", fixed.source)
 
     def _require_unlocked(self, id_: str) -> None:
         for type_, lock in self.resources.values():

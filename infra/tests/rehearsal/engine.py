@@ -13,10 +13,19 @@ from typing import Any
 from dry_run.kinds import kind_of
 from dry_run.result import DryRun, ResourceRecord
 from tests.rehearsal.azure import ASSIGNMENT, Azure
-from tests.rehearsal.paths import changed_paths, without
+from tests.rehearsal.paths import changed_paths, is_below, without
 
-# What cannot be changed in place, beside a resource's name and place.
-FIXED = {ASSIGNMENT: {"principalId", "roleDefinitionId", "scope"}}
+# What the provider replaces by itself, beside what a resource's id and place are made of: `forceNewMap` of its source,
+# https://github.com/pulumi/pulumi-azure-native/blob/master/provider/pkg/gen/replacement.go.
+FIXED = {
+    ASSIGNMENT: ("principalId", "roleDefinitionId", "scope"),
+    "containerservice:ManagedCluster": (
+        *("dnsPrefix", "nodeResourceGroup"),
+        *(f"networkProfile.{key}" for key in ("outboundType", "serviceCidr", "dnsServiceIP", "networkPlugin")),
+    ),
+    "containerservice:AgentPool": ("vmSize",),
+    "network:PrivateEndpoint": ("subnet",),
+}
 PLACE = {"location", "resourceGroupName"}
 
 
@@ -107,12 +116,10 @@ class Stack:
         return [str(Step("replace", record.name))]
 
     def _replaces(self, record: ResourceRecord, changes: Iterable[str]) -> bool:
-        fixed = PLACE | FIXED.get(record.azure_type, set()) | kind_of(record.azure_type).id_inputs
-        replacing = record.options.replacing
+        whole = PLACE | kind_of(record.azure_type).id_inputs
+        replacing = (*record.options.replacing, *FIXED.get(record.azure_type, ()))
         return any(
-            change in fixed
-            or "*" in replacing
-            or any(change == path or change.startswith(f"{path}.") for path in replacing)
+            change in whole or "*" in replacing or any(is_below(change, path) for path in replacing)
             for change in changes
         )
 

@@ -12,6 +12,12 @@ def parts_of(path: str) -> list[str | int]:
     return [int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"[^.\[\]]+|\[\d+\]", path)]
 
 
+def is_below(path: str, other: str) -> bool:
+    """Whether a path is another one or inside of it."""
+    parts, above = parts_of(path), parts_of(other)
+    return parts[: len(above)] == above
+
+
 def set_at(value: Any, path: str, new: Any) -> None:
     """Set what is at a path, making objects on the way; a position just after a list's end adds to it."""
     *above, last = parts_of(path)

@@ -150,7 +150,10 @@ def test_a_difference_is_known_at_its_path_and_below_only() -> None:
 def test_a_stage_is_destroyed_and_made_again_once_its_names_are_free(stack: str) -> None:
     run = dry_run_of(stack)
     live = made(run)
-    # when it is destroyed
+    # when it is destroyed, after `pulumi state unprotect --all`
+    with pytest.raises(ProtectedError, match="workspace"):
+        live.destroy()
+    live.unprotect()
     live.destroy()
     # then everything is gone; the names of workspace and vault are taken
     assert live.azure.resources == {}
@@ -166,6 +169,7 @@ def test_endpoints_of_mlops_are_deleted_before_the_workspace() -> None:
     live = made(dry_run_of("dev"))
     workspace = dry_run_of("dev").one("machinelearningservices:Workspace").id.lower()
     live.azure.endpoints.add(workspace)
+    live.unprotect()
     with pytest.raises(Refusal, match="online endpoints"):
         live.destroy()
     live.azure.endpoints.clear()
@@ -208,6 +212,7 @@ def test_a_stages_rights_on_the_registry_are_revoked_while_the_registrys_lock_is
     shared = made(dry_run_of("shared"))
     dev = Stack(shared.azure)
     dev.up(dry_run_of("dev"))
+    dev.unprotect()
     with pytest.raises(Refusal, match="keep-the-models"):
         dev.destroy()
     assert shared.up(run_changed("shared", {"locked": False})) == ["delete registry-lock"]

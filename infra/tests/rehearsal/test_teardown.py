@@ -77,5 +77,6 @@ def test_the_printed_commands_delete_a_stage(stage: str) -> None:
 
 def test_without_the_commands_before_it_destroy_is_refused() -> None:
     teardown = Teardown("staging")
+    teardown.stage.unprotect()
     with pytest.raises(Refusal, match=r"ScopeLocked|online endpoints"):
         teardown.stage.destroy()

@@ -14,6 +14,7 @@ import click
 import pytest
 
 from mlops.cli.command_line import cli
+from mlops.core.layout import INFRASTRUCTURE_PROGRAMS
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -70,9 +71,18 @@ def problems_in(code: str) -> Iterator[str]:
             yield f"`mlops {usage.strip()}`: no such command"
             continue
         known = {name for option in command.get_params(context) for name in (*option.opts, *option.secondary_opts)}
+        if command.name == "infra" and words and not words[0].startswith("--"):
+            known |= options_of_infrastructure(words.pop(0))
         for option in (word for word in words if word.startswith("--")):
             if option not in known:
                 yield f"`mlops {usage.strip()}`: no such option {option}"
+
+
+def options_of_infrastructure(program: str) -> set[str]:
+    """The options of a program of infra/, which has a parser of its own."""
+    module = ROOT.joinpath("infra", *INFRASTRUCTURE_PROGRAMS[program].split("."))
+    file = module / "__main__.py" if module.is_dir() else module.with_suffix(".py")
+    return {"--help", *re.findall(r'add_argument\(\s*"(--[\w-]+)"', file.read_text(encoding="utf-8"))}
 
 
 def anchors_of(page: Path) -> set[str]:

@@ -57,3 +57,25 @@ def test_an_attack_finds_nothing(arguments: tuple[str, str]) -> None:
 
 def test_there_are_benchmarks() -> None:
     assert len(PROGRAMS) > 1
+
+
+# Seconds and megabytes of validate_data at 1, 3 and 10 million rows.
+CURVES = {
+    "straight": ([(5, 500), (12, 700), (41, 1000)], 0),
+    "bent at its end": ([(5, 500), (12, 700), (60, 1000)], 1),
+    "more memory than allowed": ([(5, 2500), (12, 2700), (41, 3100)], 1),
+    "memory that grows with the rows": ([(5, 500), (12, 900), (41, 2600)], 1),
+}
+
+
+@pytest.mark.parametrize(("curve", "code"), CURVES.values(), ids=CURVES)
+def test_a_step_that_outgrows_its_limits_fails_the_benchmark(
+    curve: list[tuple[int, int]], code: int, tmp_path: Path
+) -> None:
+    costs = dict(zip(("1000000", "3000000", "10000000"), curve, strict=True))
+    (tmp_path / "costs.json").write_text(json.dumps({"validate": costs}))
+
+    done = run_script(FOLDER / "scale.py", "--from", str(tmp_path / "costs.json"))
+
+    assert done.returncode == code, done.stdout
+    assert ("FAIL" in done.stdout) == bool(code)

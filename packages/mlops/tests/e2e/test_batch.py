@@ -10,8 +10,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from azure.ai.ml import MLClient
 
-from .conftest import Lifecycle
+from mlops.audit.record import IMAGE
+from mlops.azure.workspace import WorkspaceClients
+from mlops.core.errors import PromotionRefused
+from mlops.promotion.stage_state import require_job_images
+
+from .conftest import Lifecycle, make_clone
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
@@ -114,3 +120,22 @@ def test_a_stage_without_a_batch_endpoint_says_what_to_do(deployed: Lifecycle, f
 
     assert done.returncode == 6
     assert "`uv run mlops deploy --stage staging --batch`" in done.stderr
+
+
+def test_files_that_were_scored_in_other_packages_stop_a_promotion(
+    deployed: Lifecycle, client: MLClient, tmp_path: Path
+) -> None:
+    # given a first stage that scores files in this revision's packages
+    fork = make_clone(deployed.clone.folder, tmp_path / "fork")
+    clients = WorkspaceClients(fork.project)
+    assert client.batch_deployments.get("model-1", fork.project.settings.stage("dev").files_endpoint).tags[IMAGE]
+    require_job_images(clients, "staging")
+
+    # when the packages change, under the same version
+    conda = fork.folder / "environments" / "batch.conda.yml"
+    conda.write_text(conda.read_text().replace("  - pip:\n", "  - pip:\n      - idna==3.10\n"))
+
+    # then nothing goes on before they have run there
+    with pytest.raises(PromotionRefused, match="score ran in mlops-batch") as refused:
+        require_job_images(clients, "staging")
+    assert "`mlops deploy --stage dev --batch`" in refused.value.advice

@@ -14,10 +14,13 @@ from azure.ai.ml.entities import Model
 from mlops.audit.log import AuditLog
 from mlops.audit.record import FINISH, IMAGE
 from mlops.azure.workspace import connect_registry
+from mlops.core.environments import job_image
 from mlops.core.errors import InputError, ProjectError, PromotionRefused, RolloutFailed, WorkspaceError
+from mlops.core.layout import MONITOR_PIPELINE_FILE
 from mlops.githost.interface import WORKSTATION
 from mlops.promotion.gate_run import gate
 from mlops.promotion.promote import PromotionResult, Proposed, promote
+from mlops.promotion.stage_state import require_job_images
 from mlops.provenance.statement import parse_statement
 from mlops.rollout.deploy import deploy
 from mlops.rollout.deployment_files import image_of
@@ -290,6 +293,30 @@ def test_an_image_that_the_stage_before_has_not_run_is_neither_proposed_nor_depl
     # then it is refused there, and only there: the first stage builds
     first = team.clients.project.settings.stage("dev")
     require_image(team.clients.project, team.clients.stage, "dev", image_of(team.clients.project, first))
+
+
+def test_jobs_that_ran_in_other_packages_in_an_earlier_stage_stop_a_promotion(team: Team) -> None:
+    # given a stage that has measured drift in this revision's packages
+    root, log = team.clients.project.root, AuditLog(team.clients.stage("staging"))
+    measured = (
+        AuditLog(team.clients.stage("dev"))
+        .read()[0][0]
+        .event.model_copy(update={"kind": "monitor", "stage": "staging", "step": "monitor"})
+    )
+    ran = job_image(root, MONITOR_PIPELINE_FILE)
+    log.append(measured.model_copy(update={"evidence": {IMAGE: ran}}))
+    require_job_images(team.clients, "prod")
+
+    # when the last measurement, or the deployment that scores files, had others
+    log.append(measured.model_copy(update={"evidence": {IMAGE: "mlops-steps:1.0.0 sha256:another"}}))
+    with pytest.raises(
+        PromotionRefused, match=r"monitor ran in mlops-steps:1\.0\.0 in staging, .* in mlops-steps:.* in prod"
+    ):
+        require_job_images(team.clients, "prod")
+
+    # then running it again there, as the message says, is enough; also where there was nothing to measure
+    log.append(measured.model_copy(update={"evidence": {}}))
+    require_job_images(team.clients, "prod")
 
 
 def test_history_shows_what_happened_and_a_changed_record(team: Team, lifecycle: Lifecycle) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from mlops.cli.ci_output import blocks_as_markdown
-from mlops.core.errors import MachineError
+from mlops.cli.command_line import run
+from mlops.core.errors import InputError, MachineError
+from mlops.core.layout import INFRASTRUCTURE_PROGRAMS
 from mlops.infrastructure.preview import PreviewResult, StackChange, preview
 from mlops.settings.project import load_project
 
@@ -107,3 +110,27 @@ def test_a_revision_that_is_none_is_told(folder: Path) -> None:
         preview(load_project(folder), "no-such-revision")
 
     assert "no-such-revision" in "\n".join(refused.value.details)
+
+
+@pytest.mark.parametrize("program", INFRASTRUCTURE_PROGRAMS)
+def test_a_program_of_the_infrastructure_gets_everything_behind_its_name(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a uv that notes what it is started with, and ends as a program that found too little quota
+    (tmp_path / "uv").write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {tmp_path}/words\nexit 1\n")
+    (tmp_path / "uv").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    # when
+    code = run(["--project", str(ROOT), "infra", program, "--stack", "prod", "--help"])
+
+    # then
+    assert code == 1
+    words = (tmp_path / "words").read_text().split()
+    assert words[words.index("-m") :] == ["-m", INFRASTRUCTURE_PROGRAMS[program], "--stack", "prod", "--help"]
+    assert Path(words[words.index("--directory") + 1]).samefile(ROOT / "infra")
+
+
+def test_an_unknown_program_is_named_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["infra", "quotas"]) == InputError.exit_code
+    assert "'bootstrap', 'quota', 'inventory', 'teardown'" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ from mlops.audit.record import Event
 from mlops.core.errors import InputError
 from mlops.endpoint.view import Live
 from mlops.models.data_asset import DataVersion
-from mlops.monitoring.measuring import MonitoringRequest, Results
+from mlops.monitoring.measuring import MonitoringRequest, Results, monitoring_job
 from mlops.monitoring.result import Monitored
 from mlops.monitoring.run import monitor_event, window_of
 from mlops.monitoring.verdict import judge_window
@@ -74,6 +75,42 @@ def rules() -> MonitorFile:
     return read_monitor_rules(ROOT / MONITOR_FILE, ORDER, read_project_schema(ROOT))
 
 
+def request_of(window: Window, rows: int, labels: str) -> MonitoringRequest:
+    return MonitoringRequest(
+        stage_name="prod",
+        stage=load_project(ROOT).settings.stage("prod"),
+        window=window,
+        live=Live("blue", "1", "sha256:1", "", ""),
+        deployments=("blue",),
+        folder="folder",
+        files=("file:1",),
+        labels=DataVersion("labels", labels, labels),
+        model="azureml:credit-default:1",
+        fingerprint=f"{rows}",
+    )
+
+
+def test_the_mode_of_what_is_measured_is_that_of_the_pipelines_file(tmp_path: Path) -> None:
+    for folder in ("components", "environments", "pipelines"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("project.yml", "schema.yml"):
+        shutil.copy(ROOT / file, tmp_path)
+    file = tmp_path / "pipelines" / "monitor.yml"
+    text = file.read_text()
+    for kind in ("uri_folder\n    path", "custom_model\n    path"):
+        assert kind in text
+        text = text.replace(kind, kind.replace("\n", "\n    mode: download\n"), 1)
+    file.write_text(text)
+    window = Window(MOMENTS["midnight"] - DAY, MOMENTS["midnight"])
+
+    rules = read_monitor_rules(ROOT / MONITOR_FILE, ORDER, read_project_schema(ROOT))
+    job = monitoring_job(load_project(tmp_path), request_of(window, 1, "1"), rules, "job-1")
+
+    found = {name: (job.inputs[name].path, job.inputs[name].mode) for name in ("collected", "model_package")}
+    assert found == {"collected": ("folder", "download"), "model_package": ("credit-default:1", "download")}
+    assert job.jobs["monitor_model"].inputs["labels"].path == "azureml:labels:1"
+
+
 def recorded(
     rules: MonitorFile,
     *,
@@ -100,19 +137,7 @@ def recorded(
     only = rules.model_copy(
         update={"rules": tuple(each for each in rules.rules if each.measure in {*values, *service})}
     )
-    stage = load_project(ROOT).settings.stage("prod")
-    request = MonitoringRequest(
-        stage_name="prod",
-        stage=stage,
-        window=window,
-        live=Live("blue", "1", "sha256:1", "", ""),
-        deployments=("blue",),
-        folder="folder",
-        files=("file:1",),
-        labels=DataVersion("labels", labels, labels),
-        model="azureml:credit-default:1",
-        fingerprint=f"{rows}",
-    )
+    request = request_of(window, rows, labels)
     verdict = judge_window(only, "prod", findings, service)
     assert verdict.state in {"drift", "healthy", "service"}
     return monitor_event(Monitored(request, "credit-default", Results("job", findings, {}), service, verdict), only)

@@ -16,6 +16,8 @@ from azure.ai.ml.entities import (
 )
 
 from mlops.audit.record import FINISH, IMAGE, Event, follow, ran_image
+from mlops.batch.deploy import ReleasedModel
+from mlops.batch.deploy import load_deployment as load_batch_deployment
 from mlops.core.documents import read_yaml
 from mlops.core.errors import ProjectError
 from mlops.core.layout import DEPLOYMENT_FILE, ENDPOINT_FILE, KUBERNETES_SUFFIX
@@ -36,6 +38,22 @@ def project() -> Project:
 @pytest.fixture(scope="module")
 def managed(project: Project) -> Stage:
     return project.settings.stage("staging")
+
+
+def test_a_batch_deployment_keeps_what_its_pipeline_says_of_the_model(tmp_path: Path, managed: Stage):
+    for name in ("components", "data", "endpoints", "environments", "pipelines"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.csv"))
+    for name in ("project.yml", "schema.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    pipeline = tmp_path / "pipelines" / "score.yml"
+    text, kind = pipeline.read_text(), "        type: custom_model\n"
+    pipeline.write_text(text.replace(kind, f"{kind}        mode: download\n", 1))
+    model = ReleasedModel("credit-default", "3", "sha256:abc", "azureml:credit-default:3")
+
+    deployment: Any = load_batch_deployment(load_project(tmp_path), managed, "scoring", model, "blue")
+
+    bound = deployment.component.jobs["score_batch"].inputs["model"]
+    assert (bound.type, bound.path, bound.mode) == ("custom_model", "credit-default:3", "download")
 
 
 @pytest.fixture(scope="module")

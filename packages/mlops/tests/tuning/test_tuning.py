@@ -66,6 +66,16 @@ def test_the_job_splits_and_trains_as_train_yml_does_and_varies_what_the_search_
     assert sweep["objective"] == {"primary_metric": "held_out_roc_auc", "goal": "maximize"}
 
 
+@pytest.mark.parametrize("file", ["train.yml", "tune.yml"])
+def test_what_the_files_say_of_the_data_beside_the_path_stays(project_folder: Path, file: str) -> None:
+    data = "    type: uri_file\n    path: azureml:credit-default@latest\n"
+    change(project_folder / "pipelines" / file, data, f"{data}    mode: download\n")
+
+    job = tuned_job(project_folder)
+
+    assert job["inputs"]["data"] == {"type": "uri_file", "path": "azureml:credit-default:1", "mode": "download"}
+
+
 @pytest.mark.parametrize(
     ("head", "metric"),
     [

@@ -15,12 +15,11 @@ from contextlib import closing
 from pathlib import Path
 
 from azureml_emulator.kernel.settings import LOOPBACK
+from azureml_emulator.processes.descriptors import receive
 from azureml_emulator.processes.relay import Relays
 from azureml_emulator.processes.supervisor import Processes, RunningProcess
 
 _MODULE = "azureml_emulator.processes.network_holder"
-# The holder answers at once; this only ends the wait for one that cannot.
-_ANSWER_SECONDS = 60.0
 _PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy")
 _DIRECT_VARIABLES = ("NO_PROXY", "no_proxy")
 
@@ -46,7 +45,7 @@ class SharedNetwork:
     async def open(self, log: Path) -> int:
         """Make the network. Returns the id of the process that keeps it, by which others join. Raises OSError."""
         ours, theirs = socket.socketpair()
-        ours.settimeout(_ANSWER_SECONDS)
+        ours.setblocking(False)
         self._control = ours
         ports = [*self._ports, self._proxy_port]
         with closing(theirs):
@@ -59,7 +58,7 @@ class SharedNetwork:
                 stdin=theirs.fileno(),
             )
         for port in ports:
-            listener = await asyncio.to_thread(_received, ours)
+            listener = await _listener(ours)
             passed = self._relays.to_web if port == self._proxy_port else functools.partial(self._relays.to_port, port)
             self._servers.append(await asyncio.start_server(passed, sock=listener))
         return self._holder.pid
@@ -76,8 +75,8 @@ class SharedNetwork:
         await holder.stop()
 
 
-def _received(control: socket.socket) -> socket.socket:
-    _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+async def _listener(control: socket.socket) -> socket.socket:
+    _, descriptors = await receive(control)
     if not descriptors:
         raise ConnectionError("a private network could not be made: see the log of the step")
     return socket.socket(fileno=descriptors[0])

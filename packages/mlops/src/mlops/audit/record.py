@@ -132,7 +132,12 @@ def sets_live_model(event: Event) -> bool:
 def ran_image(records: Sequence[Record], image: str) -> bool:
     """Whether a stage finished a rollout in an image, named by the digest of its environment's definition."""
     finished = (record.event for record in records if sets_live_model(record.event))
-    return any(event.evidence.get(IMAGE, "").endswith(image.rpartition(" ")[2]) for event in finished if image)
+    return any(digest_of(event.evidence.get(IMAGE, "")) == digest_of(image) for event in finished if image)
+
+
+def digest_of(image: str) -> str:
+    """The digest in an image's name, version and digest: the same for an equal definition of another name."""
+    return image.rpartition(" ")[2]
 
 
 def was_proposed(records: Sequence[Record], digest: str, source: str) -> bool:

@@ -21,13 +21,14 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog, anchor_tag
-from mlops.audit.record import FINISH, Event, Record, of_model
+from mlops.audit.record import FINISH, IMAGE, Event, Record, of_model
 from mlops.azure.sdk_output import suppress_output
 from mlops.batch.score import score_files
 from mlops.checks.project import Project as CheckedProject
 from mlops.checks.project import versioned
 from mlops.cli.progress import say
 from mlops.core.documents import require_yaml
+from mlops.core.environments import job_image
 from mlops.core.errors import MlopsError, ProjectError, RolloutFailed
 from mlops.core.layout import BATCH_DEPLOYMENT_FILE, BATCH_ENDPOINT_FILE, SCORING_PIPELINE_FILE, SCORING_STEP
 from mlops.core.results import Block, Line, Result, Table
@@ -302,6 +303,8 @@ def load_deployment(
         VERSION_TAG: model.version,
         DIGEST_TAG: model.digest,
         CONFIGURATION_TAG: fingerprint,
+        # What a promotion compares, where stages share images.
+        IMAGE: job_image(project.root, SCORING_PIPELINE_FILE),
     }
     return deployment
 
@@ -338,7 +341,8 @@ def _load_pipeline(project: Project, model: ReleasedModel, fingerprint: str) -> 
     overrides: list[dict[str, Any]] = [
         # One version per content: Azure keeps what a version was first registered with.
         {"version": f"{written.version}-{model.digest.removeprefix(DIGEST_PREFIX)[:8]}-{fingerprint}"},
-        {f"{inputs}.model": {"type": _MODEL_TYPE, "path": model.reference}},
+        {f"{inputs}.model.type": _MODEL_TYPE},
+        {f"{inputs}.model.path": model.reference},
         {f"{inputs}.model_name": model.name},
         {f"{inputs}.model_version": model.version},
         {f"{inputs}.model_digest": model.digest},

@@ -9,7 +9,7 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -54,6 +54,7 @@ SECTIONS: Final[Mapping[str, Section]] = {
             "configure": "Fill in project.yml from the infrastructure's outputs.",
             "stages": "List, add or remove the stages that models move through.",
             "preview": "Show what a range of commits changes in the infrastructure.",
+            "infra": "Set up Azure, compare quotas, list resources, print a teardown.",
             "upgrade": "Take a newer version of the template into a fork.",
             "detach": "Remove the template's packages from a fork, and install pinned releases instead.",
         },
@@ -97,7 +98,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 _JSON_FLAG: Final = "--json"
 _PROJECT_OPTION: Final = "--project"
 # Draw on the terminal themselves.
-_OWN_PROGRESS: Final = frozenset({"replay", "install"})
+_OWN_PROGRESS: Final = frozenset({"replay", "install", "infra"})
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # Two spaces of the epilog and two of the example make 80.
 _LONGEST_EXAMPLE: Final = 76
@@ -163,10 +164,15 @@ def cli(context: click.Context, project: Path | None) -> None:
 
 
 def command(
-    name: str, *examples: str, cls: type[click.Command] = click.Command
+    name: str,
+    *examples: str,
+    cls: type[click.Command] = click.Command,
+    context_settings: MutableMapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a click command with examples below its help."""
-    return click.command(name, cls, short_help=COMMANDS[name], epilog=examples_below(*examples))
+    return click.command(
+        name, cls, short_help=COMMANDS[name], epilog=examples_below(*examples), context_settings=context_settings
+    )
 
 
 def examples_below(*examples: str) -> str:

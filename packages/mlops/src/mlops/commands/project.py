@@ -1,4 +1,4 @@
-"""`mlops check`, `configure`, `stages`, `preview`, `upgrade` and `detach`: the files of a project."""
+"""`mlops check`, `configure`, `stages`, `preview`, `infra`, `upgrade` and `detach`: the files of a project."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from mlops.cli.command_line import command as mlops_command
 from mlops.cli.command_line import examples_below, json_option, stage_option
+from mlops.core.layout import INFRASTRUCTURE_PROGRAMS
 from mlops.core.results import Block, Line, Result, Table
 
 if TYPE_CHECKING:
@@ -207,6 +208,33 @@ def preview_command(project_path: Path | None, *, since: str, as_json: bool) -> 
     from mlops.settings.project import load_project
 
     return answer(preview(load_project(project_path), since), as_json=as_json)
+
+
+@mlops_command(
+    "infra",
+    "mlops infra bootstrap --dry-run              # what is left of the first steps",
+    "mlops infra bootstrap --stack staging",
+    "mlops infra quota --stack prod               # before a deployment",
+    "mlops infra inventory --stage prod           # resources, diagram, rights",
+    "mlops infra teardown --stage dev             # the commands, in order",
+    "mlops infra quota --help",
+    # Everything behind the program's name is the program's, `--help` as well.
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+)
+@click.argument("program", type=click.Choice(INFRASTRUCTURE_PROGRAMS))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def infra_command(project_path: Path | None, *, program: str, arguments: tuple[str, ...]) -> int:
+    """Run a program of infra/, which declares the Azure resources.
+
+    `bootstrap` does the first steps in a subscription, and asks before each. `quota` compares a stack's machines with
+    what Azure allows. `inventory` lists what a stack declares, and `teardown` prints the commands that delete a stage:
+    both need no login. Exits as the program does.
+    """
+    from mlops.infrastructure.preview import run_program
+    from mlops.settings.project import load_project
+
+    return run_program(load_project(project_path), program, arguments)
 
 
 @mlops_command(

@@ -6,6 +6,8 @@ uv.lock has not: `tags: {not_in_uv_lock: torch}` in environments/NAME.yml names 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -18,15 +20,17 @@ from typing import Any, Final
 from mlops.core.documents import read_text, read_yaml
 from mlops.core.errors import InputError, MachineError
 from mlops.core.layout import STATE_FOLDER, private_folder
+from model_package.digest import DIGEST_PREFIX, file_sha256
 from model_package.errors import did_you_mean
 
 ENVIRONMENT_FOLDER: Final = Path("environments")
 INSTALLED_FOLDER: Final = STATE_FOLDER / "environments"
 OWN_PACKAGES_TAG: Final = "not_in_uv_lock"
+_FILE: Final = "file:"
 _SMALL_TORCH: Final = "; with --torch-backend cpu it takes the small build, without CUDA"
 _NO_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '(?P<name>[\w.]+)'")
-# What the emulator names as missing.
-_NO_SPARK: Final = "azureml-emulator[spark]"
+# What a step says whose interpreter has no Spark.
+_NO_SPARK: Final = "This step runs on Spark, for which"
 _PYTHON: Final = re.compile(r"python==?(?P<version>3\.\d+)(?:\.\d+)?")
 
 
@@ -175,3 +179,30 @@ def _run(*command: str) -> None:
     if done.returncode:
         advice = "Its output says why; correct it, and run again: what is installed already is kept."
         raise MachineError(f"`{Path(command[0]).name} {' '.join(command[1:3])}` exited with {done.returncode}", advice)
+
+
+def job_image(root: Path, pipeline: Path) -> str:
+    """The environment of a pipeline's first step: name, version, and the digest of what its image is built from.
+
+    Azure, too, names an image by that, and says nowhere which one an environment became. Empty where the step refers
+    to an environment that is registered already. Raises YamlError, OSError.
+    """
+    for step in (read_yaml(root / pipeline).value.get("jobs") or {}).values():
+        component = (root / pipeline).parent / str(step["component"])
+        definition = read_yaml(component).value
+        reference = str(definition.get("environment") or (definition.get("task") or {}).get("environment") or "")
+        return _image(component.parent / reference.removeprefix(_FILE)) if reference.startswith(_FILE) else ""
+    return ""
+
+
+def _image(file: Path) -> str:
+    document = read_yaml(file).value
+    conda, build = document.get("conda_file"), document.get("build")
+    content: list[Any] = [document.get("image"), build]
+    if isinstance(conda, str):
+        content.append(read_yaml(file.parent / conda).value)
+    if build is not None:
+        files = sorted(path for path in (file.parent / str(build["path"])).rglob("*") if path.is_file())
+        content += [[path.name, file_sha256(path)] for path in files]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{document['name']}:{document['version']} {DIGEST_PREFIX}{digest}"

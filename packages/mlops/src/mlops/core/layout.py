@@ -37,6 +37,13 @@ BATCH_DEPLOYMENT_FILE: Final = Path("endpoints", "batch", "deployment.yml")
 # Further models of a repository, each with a project.yml of its own.
 MODELS_FOLDER: Final = Path("models")
 INFRASTRUCTURE_FOLDER: Final = Path("infra")
+# The programs in it that people run, and their modules.
+INFRASTRUCTURE_PROGRAMS: Final = {
+    "bootstrap": "bootstrap",
+    "quota": "quota",
+    "inventory": "inventory",
+    "teardown": "inventory.teardown",
+}
 # In the project: what a model is made of, what answers with it, and the rules.
 MAKES_A_MODEL: Final = (
     "releases",

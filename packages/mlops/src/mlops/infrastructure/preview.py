@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from mlops.cli.progress import say
 from mlops.core.errors import MachineError, ProjectError
 from mlops.core.git import Repository
-from mlops.core.layout import INFRASTRUCTURE_FOLDER, PROJECT_FILE
+from mlops.core.layout import INFRASTRUCTURE_FOLDER, INFRASTRUCTURE_PROGRAMS, PROJECT_FILE
 from mlops.core.results import Block, Line, Result, Table
 from mlops.settings.project import Project
 
@@ -114,6 +114,21 @@ def preview(project: Project, since: str) -> PreviewResult:
     return PreviewResult(since, _CHANGES.validate_json(done), brought_up)
 
 
+def run_program(project: Project, program: str, arguments: Sequence[str]) -> int:
+    """Run a program of infra/ on this terminal, and return its exit code. Raises MachineError without uv."""
+    folder = str(project.path(INFRASTRUCTURE_FOLDER))
+    module = INFRASTRUCTURE_PROGRAMS[program]
+    try:
+        command = ["uv", "run", "--quiet", "--directory", folder, "python", "-m", module, *arguments]
+        return subprocess.run(command, check=False).returncode
+    except OSError as error:
+        raise _without_uv(error) from error
+
+
+def _without_uv(error: OSError) -> MachineError:
+    return MachineError(f"uv could not be started: {error}", "Check that uv is installed.")
+
+
 def _reads_a_change(repository: Repository, since: str) -> bool:
     """Whether a file that the program reads differs from that at a revision, or is new."""
     found = (*repository.changed(since, None), *repository.untracked())
@@ -124,7 +139,7 @@ def _run(command: list[str], more: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False)
     except OSError as error:
-        raise MachineError(f"uv could not be started: {error}", "Check that uv is installed.") from error
+        raise _without_uv(error) from error
     except subprocess.TimeoutExpired as error:
         raise MachineError(
             f"`{' '.join(command[:2])}` in infra/ did not end within {_TIMEOUT_SECONDS} s",

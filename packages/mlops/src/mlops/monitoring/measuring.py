@@ -262,11 +262,7 @@ def _find_job(client: MLClient, name: str) -> Job | None:
 
 
 def _submit(client: MLClient, project: Project, request: MonitoringRequest, rules: MonitorFile, name: str) -> Job:
-    overrides = [{key: value} for key, value in _inputs(project, request, rules, name).items()]
-    job = load_job(require_yaml(project.required_file(MONITOR_PIPELINE_FILE)), params_override=overrides)
-    if not isinstance(job, PipelineJob):
-        raise ProjectError(f"{MONITOR_PIPELINE_FILE} does not define a pipeline job", "It needs `type: pipeline`.")
-    job.tags = {**(job.tags or {}), "stage": request.stage_name, "window": str(request.window)}
+    job = monitoring_job(project, request, rules, name)
     try:
         with suppress_output():
             return client.jobs.create_or_update(job)
@@ -278,6 +274,16 @@ def _submit(client: MLClient, project: Project, request: MonitoringRequest, rule
         return submitted
 
 
+def monitoring_job(project: Project, request: MonitoringRequest, rules: MonitorFile, name: str) -> PipelineJob:
+    """pipelines/monitor.yml with its inputs set. Raises ProjectError for a file that is not a pipeline."""
+    overrides = [{key: value} for key, value in _inputs(project, request, rules, name).items()]
+    job = load_job(require_yaml(project.required_file(MONITOR_PIPELINE_FILE)), params_override=overrides)
+    if not isinstance(job, PipelineJob):
+        raise ProjectError(f"{MONITOR_PIPELINE_FILE} does not define a pipeline job", "It needs `type: pipeline`.")
+    job.tags = {**(job.tags or {}), "stage": request.stage_name, "window": str(request.window)}
+    return job
+
+
 def _inputs(project: Project, request: MonitoringRequest, rules: MonitorFile, name: str) -> dict[str, object]:
     window, live = request.window, request.live
     hours = (window.until - window.since).total_seconds() / _SECONDS_PER_HOUR
@@ -285,8 +291,11 @@ def _inputs(project: Project, request: MonitoringRequest, rules: MonitorFile, na
         "name": name,
         "experiment_name": f"{project.settings.name}-monitor",
         "settings.default_compute": f"azureml:{request.stage.compute}",
-        "inputs.collected": {"type": AssetTypes.URI_FOLDER, "path": request.folder},
-        "inputs.model_package": {"type": AssetTypes.CUSTOM_MODEL, "path": request.model},
+        # What else the file says of an input stays, such as a mode.
+        "inputs.collected.type": AssetTypes.URI_FOLDER,
+        "inputs.collected.path": request.folder,
+        "inputs.model_package.type": AssetTypes.CUSTOM_MODEL,
+        "inputs.model_package.path": request.model,
         "inputs.until": window.until.isoformat(),
         "inputs.hours": hours,
         "inputs.deployments": ",".join(request.deployments),
@@ -294,7 +303,8 @@ def _inputs(project: Project, request: MonitoringRequest, rules: MonitorFile, na
         **{f"inputs.{key}": value for key, value in rules.measuring.model_dump().items()},
     }
     if request.labels is not None:
-        inputs[f"jobs.{STEP}.inputs.labels"] = {"type": AssetTypes.URI_FILE, "path": request.labels.reference}
+        labels = f"jobs.{STEP}.inputs.labels"
+        inputs |= {f"{labels}.type": AssetTypes.URI_FILE, f"{labels}.path": request.labels.reference}
     return inputs
 
 

@@ -12,8 +12,10 @@ from azure.ai.ml import MLClient
 
 from mlops.audit.announcement import announce
 from mlops.audit.log import AuditLog
-from mlops.audit.record import Event
+from mlops.audit.record import IMAGE, Event
+from mlops.core.environments import job_image
 from mlops.core.errors import InputError
+from mlops.core.layout import MONITOR_PIPELINE_FILE
 from mlops.models.data_asset import ensure_data
 from mlops.models.facts import find_subject
 from mlops.models.registered import ModelVersion
@@ -67,17 +69,20 @@ def monitor(
     service = measure_service(request.stage, request.live, window, rules.min_requests)
     verdict = judge_window(rules, stage, results.findings, service)
     monitored = Monitored(request, project.settings.model, results, service, verdict)
-    record, is_new = AuditLog(client).append_once(
-        monitor_event(monitored, rules), lambda event: _is_same(event, monitored, rules)
-    )
+    image = job_image(project.root, MONITOR_PIPELINE_FILE) if request.folder else ""
+    event = monitor_event(monitored, rules, image)
+    record, is_new = AuditLog(client).append_once(event, lambda earlier: _is_same(earlier, event))
     announce(request.stage, record)
     model = ModelVersion(project.settings.model, request.live.version, request.live.digest)
     page = write_report(project, monitored, html, find_subject(client, project, stage, model))
     return MonitorResult(monitored, record.number, is_new, page)
 
 
-def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
-    """Return the verdict as an audit event: every measure's value, what drifted, and whether to retrain."""
+def monitor_event(monitored: Monitored, rules: MonitorFile, image: str = "") -> Event:
+    """Return the verdict as an audit event: every measure's value, what drifted, and whether to retrain.
+
+    `image`: what the job ran in, if there was one.
+    """
     verdict, request = monitored.verdict, monitored.request
     values = {each.rule.measure: f"{each.observed}" for each in verdict.outcomes if each.observed is not None}
     facts = {
@@ -89,6 +94,7 @@ def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
         "drifted": ", ".join(monitored.drifted[:3]) or "nothing",
         "job": monitored.results.job,
         _FINGERPRINT: _fingerprint(monitored, rules),
+        **({IMAGE: image} if image else {}),
     }
     return Event(
         kind=EVENT_KIND,
@@ -104,8 +110,10 @@ def monitor_event(monitored: Monitored, rules: MonitorFile) -> Event:
     )
 
 
-def _is_same(event: Event, monitored: Monitored, rules: MonitorFile) -> bool:
-    return event.kind == EVENT_KIND and event.evidence.get(_FINGERPRINT) == _fingerprint(monitored, rules)
+def _is_same(earlier: Event, event: Event) -> bool:
+    compared = (_FINGERPRINT, IMAGE)
+    mine, others = (tuple(each.evidence.get(key) for key in compared) for each in (event, earlier))
+    return earlier.kind == EVENT_KIND and others == mine
 
 
 def _fingerprint(monitored: Monitored, rules: MonitorFile) -> str:

@@ -34,7 +34,7 @@ from mlops.promotion.gate_run import (
     verdict_lines,
     write_reports,
 )
-from mlops.promotion.stage_state import PromotionState, read_promotion
+from mlops.promotion.stage_state import PromotionState, read_promotion, require_job_images
 from mlops.provenance.statement import Statement, state_provenance, statement_path
 from mlops.provenance.verification import ProvenanceSubject, require_at_promotion
 from mlops.rollout.deployment_files import image_of
@@ -141,6 +141,7 @@ def promote_from(
     place = clients.project.settings.stage(target)
     if place.endpoint:
         require_image(clients.project, clients.stage, target, image_of(clients.project, place))
+    require_job_images(clients, target)
     rules = _rules(clients, state)
     statement = _statement(clients, state, challenger, rules)
     report = judge(clients, state.target, challenger, rules)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from azure.core.exceptions import ResourceNotFoundError
+
+from mlops.audit.log import AuditLog
+from mlops.audit.record import IMAGE, digest_of, of_model
 from mlops.azure.workspace import WorkspaceClients
 from mlops.core.documents import read_text
-from mlops.core.errors import InputError
+from mlops.core.environments import job_image
+from mlops.core.errors import InputError, PromotionRefused
 from mlops.core.git import REMOTE, Repository
+from mlops.core.layout import MONITOR_PIPELINE_FILE, SCORING_PIPELINE_FILE
 from mlops.endpoint.view import Live, View, live_in, observe_stage
 from mlops.promotion.branch import Base, find_base
 from mlops.settings.project import Stage
@@ -101,3 +107,45 @@ def default_base(repository: Repository, root: Path, stage: StageName) -> str | 
     written = manifest_file(root, stage)
     edited = written.is_file() and read_text(written) != committed
     return head if edited else repository.resolve(f"{head}~1")
+
+
+def require_job_images(clients: WorkspaceClients, target: StageName) -> None:
+    """Raise PromotionRefused if files were scored, or drift measured, in another image than this revision's.
+
+    The target builds no images: it has those that the first stage built and the stage before ran. What has not run
+    there yet is not compared.
+    """
+    project, order = clients.project, clients.project.order
+    if project.settings.stage(target).images == "own" or target == order.training:
+        return
+    for stage in dict.fromkeys((order.training, order.source_of(target))):
+        for pipeline, ran, command in (
+            (SCORING_PIPELINE_FILE, _scored_in(clients, stage), f"mlops deploy --stage {stage} --batch"),
+            (MONITOR_PIPELINE_FILE, _measured_in(clients, stage), f"mlops monitor --stage {stage}"),
+        ):
+            wanted = job_image(project.root, pipeline)
+            if ran and wanted and digest_of(ran) != digest_of(wanted):
+                raise PromotionRefused(
+                    f"{pipeline.stem} ran in {ran.partition(' ')[0]} in {stage}, and would run in "
+                    f"{wanted.partition(' ')[0]} with other packages in {target}, which builds no images",
+                    f"Run it in {stage} in this revision first (`{command}`), then promote again.",
+                )
+
+
+def _scored_in(clients: WorkspaceClients, stage: StageName) -> str:
+    """The image of the batch endpoint's default deployment."""
+    client, endpoint = clients.stage(stage), clients.project.settings.stage(stage).files_endpoint
+    try:
+        name = getattr(client.batch_endpoints.get(endpoint).defaults, "deployment_name", None)
+        tags = client.batch_deployments.get(name, endpoint).tags if name else None
+    except ResourceNotFoundError:
+        return ""
+    return (tags or {}).get(IMAGE, "")
+
+
+def _measured_in(clients: WorkspaceClients, stage: StageName) -> str:
+    """The image of the last measurement; none after one without collected rows, which needs no job."""
+    records, _ = AuditLog(clients.stage(stage)).read()
+    mine = of_model(records, clients.project.settings.model)
+    events = [record.event for record in mine if record.event.kind == "monitor"]
+    return events[-1].evidence.get(IMAGE, "") if events else ""

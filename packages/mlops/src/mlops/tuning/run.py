@@ -21,7 +21,7 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from mlops.azure.sdk_output import suppress_output
 from mlops.cli.progress import RUNNING, Step, say, step_board
-from mlops.core.documents import parse_yaml, read_yaml
+from mlops.core.documents import merged, parse_yaml, read_yaml
 from mlops.core.edits import Edit, diff
 from mlops.core.errors import InputError, Interrupted, JobFailed, ProjectError
 from mlops.core.git import REMOTE, Repository
@@ -193,7 +193,7 @@ def tuning_job(project: Project, compute: str, order: Order, trials: int | None)
     }
     metric, goal = objective(project)
     overrides: list[dict[str, Any]] = [
-        *({f"inputs.{name}": training["inputs"][name]} for name in sorted(used)),
+        *({f"inputs.{name}": merged(document["inputs"].get(name), training["inputs"][name])} for name in sorted(used)),
         *({f"jobs.{step}.inputs": inputs} for step, inputs in bound.items()),
         {f"jobs.{sweep}.search_space": space},
         {f"jobs.{sweep}.objective": {"primary_metric": metric, "goal": goal}},
@@ -201,7 +201,9 @@ def tuning_job(project: Project, compute: str, order: Order, trials: int | None)
         {"name": order.job_name},
         {"experiment_name": project.settings.name},
         {"settings.default_compute": f"azureml:{compute}"},
-        {"inputs.data": {"type": AssetTypes.URI_FILE, "path": order.data.reference}},
+        # What else the files say of the data stays, such as a mode.
+        {"inputs.data.type": AssetTypes.URI_FILE},
+        {"inputs.data.path": order.data.reference},
         {f"tags.{_COMMIT}": order.git_commit},
         {f"tags.{_DATA}": f"{order.data.name} {order.data.version}"},
         *([{"settings.force_rerun": True}] if order.fresh else ()),

@@ -32,7 +32,7 @@ from workflow_replay.host_environment import HostEnvironment
 from workflow_replay.result import Run, StepRun
 from workflow_replay.tokens import TokenRequest
 
-from .project_copy import copy_project
+from .project_copy import Server, copy_project
 
 MAIN: Final = "main"
 MAIN_REF: Final = f"refs/heads/{MAIN}"
@@ -187,13 +187,15 @@ def azure_effects(cloud: Mapping[str, str]) -> dict[str, Effect]:
     return {"AzureCLI": with_variables(log_in, cloud), "UsePythonVersion": no_op}
 
 
-def create_environment(system: System, folder: Path, uv: PreforkUv, cloud: Mapping[str, str]) -> LifecycleEnvironment:
-    """A protected git host with the project on main, and a developer's clone."""
+def create_environment(
+    system: System, server: Server, folder: Path, uv: PreforkUv, cloud: Mapping[str, str]
+) -> LifecycleEnvironment:
+    """A protected git host with the project on main, whose endpoints run `server`, and a developer's clone."""
     host_class = FakeGitHub if system == "github" else FakeAzureDevOps
     git_host = host_class.make(folder / "host")
     clone = folder / "clone"
     subprocess.run(["git", "init", "--quiet", "--initial-branch", MAIN, str(clone)], check=True)
-    copy_project(clone)
+    copy_project(clone, server)
     environment = LifecycleEnvironment(system, git_host, uv, cloud, clone)
     environment.git("remote", "add", "origin", git_host.address)
     environment.mlops("check", "--fix")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from reduced_work import LESS_WORK, WIDE_SLO, reduce_work
 
@@ -51,8 +52,8 @@ CHANGES: Final = {
     ),
     ANOTHER_SEED: ("pipelines/train.yml", {"^  seed: 7$": "  seed: 8"}),
 }
-# From the second model on, requests fail unless they come from a test of the rollout.
-BUG: Final = '''
+# From the second model on, requests fail unless they come from a test of the rollout: a script per server, and its bug.
+_BUG_OF_THE_INFERENCE_SERVER: Final = '''
 
 _run_without_bug = run
 
@@ -64,10 +65,30 @@ def run(request: AMLRequest) -> AMLResponse:
         return AMLResponse("out of order", 500)
     return _run_without_bug(request)
 '''
+_BUG_OF_GRANIAN: Final = '''
+
+_reply_without_bug = Application._reply
 
 
-def copy_project(folder: Path) -> None:
-    """Copy the project, and change the copy."""
+async def _reply(self: Application, scope: Any, protocol: Any) -> Reply:
+    """Answer requests of tests only."""
+    if os.environ["MODEL_VERSION"] != "1" and "x-mlops-synthetic" not in scope.headers:
+        raise RuntimeError("out of order")
+    return await _reply_without_bug(self, scope, protocol)
+
+
+Application._reply = _reply
+'''
+Server = Literal["inference-server", "granian"]
+DEFAULT_SERVER: Final[Server] = "inference-server"
+BUGS: Final[Mapping[Server, tuple[str, str]]] = {
+    "inference-server": ("endpoints/online/score.py", _BUG_OF_THE_INFERENCE_SERVER),
+    "granian": ("endpoints/online/granian_app.py", _BUG_OF_GRANIAN),
+}
+
+
+def copy_project(folder: Path, server: Server) -> None:
+    """Copy the project, and change the copy, whose endpoints run `server`."""
     ignored = shutil.ignore_patterns("__pycache__", ".mlops")
     for part in PARTS:
         source, target = ROOT / part, folder / part
@@ -83,8 +104,14 @@ def copy_project(folder: Path) -> None:
         file = folder / manifest_path(stage)
         file.write_bytes(with_timing(file.read_text(), stage, TIMING))
     reduce_work(folder, REPLACEMENTS)
-    script = folder / "endpoints/online/score.py"
-    script.write_text(script.read_text() + BUG)
+    if server != DEFAULT_SERVER:
+        settings = folder / "project.yml"
+        settings.write_text(
+            re.sub("^registry:.*$", rf"\g<0>\nserver: {server}", settings.read_text(), flags=re.MULTILINE)
+        )
+    name, bug = BUGS[server]
+    script = folder / name
+    script.write_text(script.read_text() + bug)
 
 
 def changed(folder: Path, title: str) -> dict[str, str]:
