@@ -26,6 +26,8 @@ from split_rows import (
     describe,
     groups,
     identities,
+    line_identities,
+    row_lines,
     sentence,
     tracked,
     warnings,
@@ -60,8 +62,9 @@ def write_split(rows: pl.LazyFrame | pl.DataFrame, parts: npt.NDArray[np.str_], 
     for part in PARTS:
         inside, file = parts == part, part_file(folder, part)
         if ids is None:
-            everything = table.collect().filter(pl.Series(inside))
-            everything.sort(list(schema.columns), maintain_order=True).write_parquet(file)
+            whole = pl.concat(_inside(table, inside), rechunk=False)
+            whole.sort(list(schema.columns), maintain_order=True).write_parquet(file)
+            del whole
         elif is_sorted:
             _stream(table, inside, file)
         else:
@@ -73,12 +76,16 @@ def _stream(table: pl.LazyFrame, inside: npt.NDArray[np.bool_], file: Path) -> N
     """Write the rows that are `inside` [rows], in their order."""
 
     def batches(*_: object) -> Iterator[pl.DataFrame]:
-        first = 0
-        for batch in table.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
-            yield batch.filter(pl.Series(inside[first : first + batch.height]))
-            first += batch.height
+        yield from _inside(table, inside)
 
     register_io_source(batches, schema=table.collect_schema()).sink_parquet(file, maintain_order=True)
+
+
+def _inside(table: pl.LazyFrame, inside: npt.NDArray[np.bool_]) -> Iterator[pl.DataFrame]:
+    first = 0
+    for batch in table.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True):
+        yield batch.filter(pl.Series(inside[first : first + batch.height]))
+        first += batch.height
 
 
 def _gather(table: pl.LazyFrame, places: pl.Series, file: Path) -> None:
@@ -87,10 +94,35 @@ def _gather(table: pl.LazyFrame, places: pl.Series, file: Path) -> None:
     pl.DataFrame(columns).write_parquet(file)
 
 
+def row_identities(table: pl.LazyFrame, schema: Schema, batch_rows: int = _BATCH_ROWS) -> npt.NDArray[np.int64]:
+    """Return the identities [rows] of rows without an id, as split_rows does, and hold no rows.
+
+    Which rows are equal in everything, two hashes of 64 bits tell.
+    """
+
+    def lines() -> Iterator[pl.Series]:
+        batches = table.select(schema.columns).collect_batches(chunk_size=batch_rows, maintain_order=True)
+        return (row_lines(batch, schema) for batch in batches)
+
+    hashes = pl.concat(pl.DataFrame({"one": each.hash(1), "two": each.hash(2)}) for each in lines())
+    repeated = hashes.with_row_index("row").filter(hashes.is_duplicated())
+    numbers = np.zeros(hashes.height, np.int64)
+    numbers[repeated["row"].to_numpy()] = repeated.select(pl.int_range(pl.len()).over("one", "two")).to_series()
+    found, first = [], 0
+    for each in lines():
+        found.append(line_identities(each, pl.Series(numbers[first : first + len(each)])))
+        first += len(each)
+    return np.concatenate(found)
+
+
 def _deciding(schema: Schema) -> list[str]:
-    if not schema.identifier:
-        return list(schema.columns)
     return list(dict.fromkeys(name for name in (schema.identifier, schema.time, schema.group, schema.target) if name))
+
+
+def _units(table: pl.LazyFrame, rows: pl.DataFrame, schema: Schema) -> npt.NDArray[np.int64]:
+    if schema.group:
+        return groups(rows, schema)
+    return identities(rows, schema) if schema.identifier else row_identities(table, schema)
 
 
 def main() -> int:
@@ -104,14 +136,14 @@ def main() -> int:
     arguments = parser.parse_args()
     schema = read_schema(arguments.validated_data)
     table = pl.scan_parquet(arguments.validated_data / "*.parquet")
-    # All that decides which part a row is in: without an id, that is the whole row.
+    # What decides which part a row is in; without an id, that may be the whole row.
     rows = table.select(_deciding(schema)).collect()
     try:
         shares = Shares(arguments.validation_share, arguments.test_share)
         if schema.time:
             parts = assign_by_time(rows[schema.time], shares, schema.gap)
         else:
-            units = groups(rows, schema) if schema.group else identities(rows, schema)
+            units = _units(table, rows, schema)
             # By blocks: a name takes 40 bytes, and there are several of a row while it is assigned.
             blocks = (units[first : first + _BATCH_ROWS] for first in range(0, len(units), _BATCH_ROWS))
             parts = np.concatenate([assign(block, shares, arguments.salt) for block in blocks])

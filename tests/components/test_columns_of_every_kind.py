@@ -11,6 +11,7 @@ import pytest
 from chain import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prepare_data import row_identities
 from programs import run_script
 from split_rows import Shares, SplitError, assign, assign_by_time, identities
 from typed_columns import merged_facts, typed_columns, unread_numbers
@@ -256,6 +257,18 @@ def test_rows_without_an_id_keep_their_part_when_the_file_grows_or_is_reordered(
     assert len(before) == many.height
     assert len(after) == shuffled.height
     assert {row: after[row] for row in before} == before
+
+
+def test_equal_rows_without_an_id_are_told_apart_in_batches_as_in_the_whole_table(tmp_path: Path):
+    _, rows = report(tmp_path, GOOD)
+    assert rows is not None
+    schema = read_schema_file(tmp_path / "schema.yml")
+    many = pl.concat([rows, rows.head(2), rows, rows.with_columns(income=None)])
+
+    expected = identities(many, schema)
+
+    assert len(set(expected.tolist())) == many.height
+    assert row_identities(many.lazy(), schema, batch_rows=3).tolist() == expected.tolist()
 
 
 def test_ids_may_be_texts():
