@@ -20,15 +20,19 @@ from pyspark.sql.window import Window
 from spark_tables import (
     DOCUMENT,
     ROWS,
+    SPARK_ERRORS,
     as_batches,
     as_polars,
     below,
+    files_at,
+    map_in_arrow,
     parquet,
     quoted,
     read_document,
     schema_of,
     small_texts,
     tables,
+    why_unreadable,
     write_document,
 )
 from split_rows import (
@@ -109,7 +113,7 @@ def parted(rows: DataFrame, parts_of: PartsOf) -> DataFrame:
             kept = table.select([field.name for field in fields]).append_column(PART, parts)
             yield from small_texts(kept).combine_chunks().to_batches()
 
-    return rows.mapInArrow(assign_parts, StructType([*fields, StructField(PART, StringType())]))
+    return map_in_arrow(rows, assign_parts, StructType([*fields, StructField(PART, StringType())]))
 
 
 def split_lines(rows: DataFrame, schema: Schema, shares: Shares, salt: str) -> tuple[DataFrame, DataFrame]:
@@ -120,7 +124,7 @@ def split_lines(rows: DataFrame, schema: Schema, shares: Shares, salt: str) -> t
             found = as_polars(table)
             yield from as_batches(found.with_columns(row_lines(found, schema).alias(_LINE)))
 
-    with_lines = rows.mapInArrow(add_lines, StructType([*rows.schema.fields, StructField(_LINE, StringType())]))
+    with_lines = map_in_arrow(rows, add_lines, StructType([*rows.schema.fields, StructField(_LINE, StringType())]))
     window = Window.partitionBy(_LINE).orderBy(_LINE)
     numbers = with_lines.withColumn(_NUMBER, functions.row_number().over(window) - 1)
     found = parted(numbers, lambda table: assign(line_identities(table[_LINE], table[_NUMBER]), shares, salt))
@@ -147,36 +151,24 @@ def arrays(rows: DataFrame, read: Callable[[pl.DataFrame], dict[str, npt.NDArray
             yield pa.RecordBatch.from_pydict(columns | {"content": [each.tobytes() for each in found.values()]})
 
     received: dict[str, list[npt.NDArray[Any]]] = {}
-    for row in rows.mapInArrow(send, "name string, kind string, content binary").collect():
+    for row in map_in_arrow(rows, send, "name string, kind string, content binary").collect():
         received.setdefault(row.name, []).append(np.frombuffer(bytes(row.content), row.kind))
     return {name: np.concatenate(found) for name, found in received.items()}
 
 
-def main() -> int:
-    """Split validated rows; the exit code is 1 if the split is refused."""
-    parser = argparse.ArgumentParser(description="Split rows by a stable hash of their id, or by time.", epilog=EXAMPLE)
-    parser.add_argument("--validated-data", required=True, help="folder written by validate_data_spark")
-    parser.add_argument("--split-data", required=True, help="folder for the rows of the three parts")
-    parser.add_argument("--validation-share", type=float, default=0.15, help="default: %(default)s")
-    parser.add_argument("--test-share", type=float, default=0.25, help="default: %(default)s")
-    parser.add_argument("--salt", default="split-1", help="another salt gives another split (%(default)s)")
-    arguments = parser.parse_args()
-    spark = SparkSession.builder.appName("prepare").getOrCreate()
+def write_split(spark: SparkSession, arguments: argparse.Namespace) -> int:
+    """Write the split and its document; the exit code. Raises SplitError."""
     about = read_document(spark, below(arguments.validated_data, DOCUMENT))
     schema = schema_of(about["schema"])
-    try:
-        shares = Shares(arguments.validation_share, arguments.test_share)
-        rows = parquet(spark, below(arguments.validated_data, ROWS), schema)
-        found, outcomes = split(rows, schema, shares, arguments.salt)
-        targets = targets_of(outcomes, schema)
-        if schema.time:
-            refuse_empty_parts({part for part, target in targets.items() if len(target)}, schema.time)
-        described = describe_parts(targets, task_of(schema))
-        # Rows of a group are alike: chance alone moves a share further.
-        check(described, by_chance=not (schema.time or schema.group))
-    except SplitError as error:
-        print(f"the split is refused: {error}", file=sys.stderr)
-        return 1
+    shares = Shares(arguments.validation_share, arguments.test_share)
+    rows = parquet(spark, below(arguments.validated_data, ROWS), schema)
+    found, outcomes = split(rows, schema, shares, arguments.salt)
+    targets = targets_of(outcomes, schema)
+    if schema.time:
+        refuse_empty_parts({part for part, target in targets.items() if len(target)}, schema.time)
+    described = describe_parts(targets, task_of(schema))
+    # Rows of a group are alike: chance alone moves a share further.
+    check(described, by_chance=not (schema.time or schema.group))
     inside = found.where(functions.col(PART) != "")
     inside.write.partitionBy(PART).parquet(below(arguments.split_data, ROWS), mode="overwrite")
     document = {"salt": arguments.salt, "parts": described}
@@ -195,6 +187,26 @@ def main() -> int:
     for each in noted:
         print(f"warning: {each}")
     return 0
+
+
+def main() -> int:
+    """Split validated rows; the exit code is 1 if the split is refused."""
+    parser = argparse.ArgumentParser(description="Split rows by a stable hash of their id, or by time.", epilog=EXAMPLE)
+    parser.add_argument("--validated-data", required=True, help="folder written by validate_data_spark")
+    parser.add_argument("--split-data", required=True, help="folder for the rows of the three parts")
+    parser.add_argument("--validation-share", type=float, default=0.15, help="default: %(default)s")
+    parser.add_argument("--test-share", type=float, default=0.25, help="default: %(default)s")
+    parser.add_argument("--salt", default="split-1", help="another salt gives another split (%(default)s)")
+    arguments = parser.parse_args()
+    spark = SparkSession.builder.appName("prepare").getOrCreate()
+    try:
+        return write_split(spark, arguments)
+    except SplitError as error:
+        print(f"the split is refused: {error}", file=sys.stderr)
+    except SPARK_ERRORS as error:
+        files = files_at(spark, below(arguments.validated_data, ROWS))
+        print(f"{why_unreadable(spark, files, error)}; run validate_data_spark again", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 from file_scoring import IGNORED, NOT_DATA, SCORED, SET_ASIDE, SUFFIX, Outcome
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ByteType, FloatType, StringType, StructField, StructType
+from spark_tables import SPARK_ERRORS, first_line, lost_rows, map_in_arrow, quoted
 
 from model_package.errors import InvalidRows, UnreadableRows
 from model_package.evaluation import ONNX
@@ -82,10 +82,10 @@ def score_file(spark: SparkSession, files: Files, schema: Schema, source: str, n
         return Outcome(name, SET_ASIDE, reason=f"it is not a table: its name must end with {PARQUET}")
     try:
         found = score_table(spark.read.parquet(source), files, schema, name)
-    except PySparkException as error:
+    except SPARK_ERRORS as error:
         if refused := refusal(spark, source, schema, name):
             return refused
-        raise RuntimeError(f"{name} cannot be read") from error
+        raise RuntimeError(f"{name} cannot be scored: {first_line(error)}") from error
     if isinstance(found, Outcome):
         return refusal(spark, source, schema, name) or found
     answers, rows = found
@@ -100,7 +100,7 @@ def refusal(spark: SparkSession, file: str, schema: Schema, name: str) -> Outcom
     """
     try:
         content = spark.read.format("binaryFile").load(file).select("content").first()
-    except PySparkException:
+    except SPARK_ERRORS:
         return None
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"rows{PARQUET}"
@@ -119,7 +119,13 @@ def refusal(spark: SparkSession, file: str, schema: Schema, name: str) -> Outcom
 def score_delta(spark: SparkSession, files: Files, schema: Schema, source: str, target: str) -> Outcome:
     """Score a Delta table into another one, or say why it cannot be scored."""
     name = PurePosixPath(source).name
-    found = score_table(spark.read.format("delta").load(source), files, schema, name)
+    table = spark.read.format("delta").load(source)
+    try:
+        found = score_table(table, files, schema, name)
+    except SPARK_ERRORS:
+        if reason := lost_rows(table):
+            return Outcome(name, SET_ASIDE, reason=reason)
+        raise
     if isinstance(found, Outcome):
         return found
     answers, rows = found
@@ -138,13 +144,13 @@ def score_table(table: DataFrame, files: Files, schema: Schema, name: str) -> tu
         return Outcome(name, SET_ASIDE, reason=str(error))
     kept = kept_columns(table, schema)
     wanted = table.select(*map(quoted, dict.fromkeys([*kept, *schema.names])))
-    found = wanted.mapInArrow(checking(schema), "rows long, wrong long, finding string").collect()
+    found = map_in_arrow(wanted, checking(schema), "rows long, wrong long, finding string").collect()
     rows, wrong = (sum(row[column] for row in found) for column in ("rows", "wrong"))
     if wrong:
         shown = next(row.finding for row in found if row.finding)
         reason = f"it has values that the model must not be given, {wrong} or more; one of them: {shown}"
         return Outcome(name, SET_ASIDE, reason=reason, total=wrong)
-    return wanted.mapInArrow(scoring(files, schema, kept), answer_type(wanted, schema, kept)), rows
+    return map_in_arrow(wanted, scoring(files, schema, kept), answer_type(wanted, schema, kept)), rows
 
 
 def kept_columns(table: DataFrame, schema: Schema) -> list[str]:
@@ -152,15 +158,9 @@ def kept_columns(table: DataFrame, schema: Schema) -> list[str]:
     return [schema.identifier] if schema.identifier in table.columns else list(schema.names)
 
 
-def quoted(name: str) -> str:
-    """Return a column's name as Spark takes any name."""
-    escaped = name.replace("`", "``")
-    return f"`{escaped}`"
-
-
 def column_types(table: DataFrame) -> dict[str, pl.DataType]:
     """Return the types of the columns as polars sees them in batches, none where there are no rows."""
-    (found,) = table.limit(1).mapInArrow(_types, "types binary").collect() or [None]
+    (found,) = map_in_arrow(table.limit(1), _types, "types binary").collect() or [None]
     return dict(pl.read_ipc(bytes(found.types)).schema) if found else {}
 
 

@@ -3,13 +3,11 @@
 import csv
 import tempfile
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote
 
 from csv_texts import UnreadableDataError, require_rows, require_text, text_batches
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, functions
 from pyspark.sql.types import StringType, StructField, StructType
-from spark_tables import quoted
+from spark_tables import SPARK_ERRORS, quoted
 
 from model_package.errors import SchemaError
 from model_package.schema import Schema
@@ -40,17 +38,6 @@ def read_schema_yml(spark: SparkSession, address: str) -> Schema:
             return read_schema_file(file)
         except SchemaError as error:
             raise SchemaError(str(error).replace(str(file), address)) from error
-
-
-def files_of(spark: SparkSession, data: str) -> list[str]:
-    """Return the address of each file. Raises UnreadableDataError if there is none."""
-    try:
-        found = sorted({unquote(file) for file in spark.read.text(data).inputFiles()})
-    except PySparkException:
-        found = []
-    if not found:
-        raise UnreadableDataError(f"{data} does not exist; give the path of a CSV file")
-    return found if len(found) > 1 else [data]
 
 
 def header_of(spark: SparkSession, files: list[str]) -> list[str]:
@@ -90,7 +77,7 @@ def unreadable(spark: SparkSession, files: list[str], *, rows: bool) -> str:
     for file in files:
         try:
             found = spark.read.format("binaryFile").load(file).select("content").first()
-        except PySparkException:
+        except SPARK_ERRORS:
             continue
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "rows.csv"

@@ -10,7 +10,7 @@ from column_problems import REPEATED, SAMPLE_ROWS, TYPES, Problem, broken_rules,
 from pyspark.sql import DataFrame, functions
 from pyspark.sql.types import StringType, StructField, StructType
 from spark_csv import LINE
-from spark_tables import as_batches, as_polars, quoted, spark_types, tables
+from spark_tables import as_batches, as_polars, map_in_arrow, quoted, spark_types, tables
 from typed_columns import (
     ColumnFacts,
     TypedColumn,
@@ -34,9 +34,22 @@ _MAX_OUTCOMES = 1_000_000
 
 
 def texts_of(table: pa.Table) -> pl.DataFrame:
-    """Return a table of texts, of which an empty one is a missing value."""
-    rows = as_polars(table)
-    return rows.with_columns(pl.exclude(LINE).cast(pl.String).replace("", None))
+    """Return a table of texts as a CSV file would have them, of which an empty one is a missing value."""
+    return as_texts(as_polars(table))
+
+
+def as_texts(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows as texts, without a text for NaN; times with a zone are taken in UTC."""
+    texts = []
+    for name, kind in rows.schema.items():
+        column = pl.col(name)
+        if isinstance(kind, pl.Datetime):
+            column = column.dt.cast_time_unit("us")
+            column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if kind.time_zone else column
+        elif kind.is_float():
+            column = column.fill_nan(None)
+        texts.append(column if name == LINE else column.cast(pl.String).replace("", None))
+    return rows.select(texts)
 
 
 def facts_of(lines: DataFrame, schema: Schema) -> tuple[ColumnFacts, int]:
@@ -48,7 +61,7 @@ def facts_of(lines: DataFrame, schema: Schema) -> tuple[ColumnFacts, int]:
 
     names = dict.fromkeys(name for name in (schema.identifier, schema.time, schema.group, schema.target) if name)
     narrow = lines.select(*map(quoted, names))
-    counted = [json.loads(row.counted) for row in narrow.mapInArrow(count, "counted string").collect()]
+    counted = [json.loads(row.counted) for row in map_in_arrow(narrow, count, "counted string").collect()]
     if not counted:
         return ColumnFacts(frozenset()), 0
     against = base_task(schema) == BINARY_CLASSIFICATION and schema.positive is not None
@@ -60,8 +73,9 @@ def outcomes_of(lines: DataFrame, schema: Schema) -> pl.DataFrame:
     """Return the different targets with their rows, the most frequent of very many."""
     text = functions.col(quoted(schema.target))
     grouped = lines.groupBy(text.alias("text")).agg(functions.count("*").alias("rows")).orderBy(functions.desc("rows"))
-    found = [(row.text or None, row.rows) for row in grouped.limit(_MAX_OUTCOMES).collect()]
-    return pl.DataFrame(found, schema={"text": pl.String, "rows": pl.Int64}, orient="row")
+    found = grouped.limit(_MAX_OUTCOMES).collect()
+    texts = as_texts(pl.DataFrame({"text": pl.Series([row.text for row in found], strict=False)}))["text"]
+    return pl.DataFrame([texts.cast(pl.String), pl.Series("rows", [row.rows for row in found], pl.Int64)])
 
 
 def checked_rows(lines: DataFrame, schema: Schema, facts: ColumnFacts) -> DataFrame:
@@ -90,7 +104,7 @@ def checked_rows(lines: DataFrame, schema: Schema, facts: ColumnFacts) -> DataFr
 
     empty = pl.DataFrame(schema=dict.fromkeys(schema.columns, pl.String))
     types = spark_types(pl.DataFrame([each.values for each in typed_columns(empty, schema, facts).values()]))
-    return lines.mapInArrow(check, StructType([*types.fields, StructField(PROBLEMS, StringType())]))
+    return map_in_arrow(lines, check, StructType([*types.fields, StructField(PROBLEMS, StringType())]))
 
 
 def _has_replaced(columns: dict[str, TypedColumn]) -> bool:
@@ -135,7 +149,7 @@ def repeated_ids(checked: DataFrame, lines: DataFrame, schema: Schema, facts: Co
 
     kind = "bigint" if schema.identifier in facts.numbers else "string"
     narrow = lines.select(quoted(schema.identifier), quoted(LINE))
-    found = narrow.mapInArrow(convert, f"id {kind}, line bigint, text string").join(repeated, "id", "left_semi")
+    found = map_in_arrow(narrow, convert, f"id {kind}, line bigint, text string").join(repeated, "id", "left_semi")
     first = found.orderBy("line").limit(SAMPLE_ROWS).collect()
     texts = pl.DataFrame({schema.identifier: [row.text for row in first]}, schema={schema.identifier: pl.String})
     rows = pl.Series(range(len(first)))

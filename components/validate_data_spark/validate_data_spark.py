@@ -1,8 +1,9 @@
 """Reject data that the model must not learn from, with Spark: the rules of validate_data, for tables that outgrow it.
 
-Plain data frames with `mapInArrow` around the functions of validate_data, which see a part of the rows at a time. The
-CSV files are read twice: for what only whole columns tell (ColumnFacts), and to write the typed rows, each part with
-its problems. What else whole columns tell, such as repeated ids, is read from the rows that were written.
+Plain data frames with `mapInArrow` around the functions of validate_data, which see a part of the rows at a time, as
+texts: of CSV files, of parquet files, or of a Delta table. These are read twice: for what only whole columns tell
+(ColumnFacts), and to write the typed rows, each part with its problems. What else whole columns tell, such as repeated
+ids, is read from the rows that were written.
 """
 
 import argparse
@@ -13,12 +14,22 @@ from typing import Any
 
 from column_problems import Problem, header_problems, warnings
 from csv_texts import UnreadableDataError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, functions
 from pyspark.sql.types import DoubleType, LongType
-from spark_csv import files_of, header_of, read_lines, read_schema_yml, unreadable
+from spark_csv import read_schema_yml
+from spark_input import CSV, Source, source_of
 from spark_problems import checked_rows, facts_of, in_order, problems_of, repeated_ids
-from spark_tables import DOCUMENT, ROWS, below, parquet, quoted, schema_document, write_document
+from spark_tables import (
+    DOCUMENT,
+    ROWS,
+    SPARK_ERRORS,
+    below,
+    parquet,
+    quoted,
+    schema_document,
+    why_unreadable,
+    write_document,
+)
 
 from model_package.errors import SchemaError
 from model_package.provenance import extended_lineage
@@ -31,54 +42,54 @@ EXAMPLE = (
 
 
 def build_report(spark: SparkSession, data: str, schema: Schema, target: str) -> dict[str, Any]:
-    """Check CSV files, and write their typed rows to the folder `target`, none if they are rejected."""
+    """Check a table, and write their typed rows to the folder `target`, none if they are rejected."""
     report: dict[str, Any] = {
         "file": PurePosixPath(data).name, "valid": False, "rows": 0, "warnings": [], "columns": []
     }  # fmt: skip
     try:
-        files = files_of(spark, data)
-        return report | _checked(spark, files, schema, target)
+        return report | _checked(spark, source_of(spark, data), schema, target)
     except UnreadableDataError as error:
         return report | {"problems": [asdict(Problem("file", str(error), 1, []))]}
 
 
-def _checked(spark: SparkSession, files: list[str], schema: Schema, target: str) -> dict[str, Any]:
-    """Return what the files make of the report. Raises UnreadableDataError."""
+def _checked(spark: SparkSession, source: Source, schema: Schema, target: str) -> dict[str, Any]:
+    """Return what the rows make of the report. Raises UnreadableDataError."""
     try:
-        header = header_of(spark, files)
-        if wrong := header_problems(header, schema):
-            _refuse_unreadable(spark, files, rows=False)
+        if wrong := header_problems(source.header, schema):
+            _refuse_unreadable(spark, source, rows=False)
             return {"problems": list(map(asdict, wrong))}
-        lines = read_lines(spark, files, header, schema)
+        lines = source.lines(spark, schema)
         facts, count = facts_of(lines, schema)
         if count:
             checked_rows(lines, schema, facts).write.parquet(target, mode="overwrite")
-    except PySparkException:
-        _refuse_unreadable(spark, files)
+    except SPARK_ERRORS as error:
+        _refuse_unreadable(spark, source)
+        if source.kind != CSV:
+            raise UnreadableDataError(f"{why_unreadable(spark, [], error)}; write the table again") from error
         raise
     if not count:
-        _refuse_unreadable(spark, files)
+        _refuse_unreadable(spark, source)
         raise UnreadableDataError("the files have a header but no rows; give files with data")
     checked = spark.read.parquet(target)
     found = [*problems_of(checked, lines, schema), *repeated_ids(checked, lines, schema, facts)]
-    if found and (reason := unreadable(spark, files, rows=True)):
+    if found and source.kind == CSV and (reason := source.damage(spark)):
         checked.limit(0).write.parquet(target, mode="overwrite")
         raise UnreadableDataError(reason)
-    if problems := in_order(found, with_lines=len(files) == 1):
+    if problems := in_order(found, with_lines=source.has_lines):
         checked.limit(0).write.parquet(target, mode="overwrite")
         return {"rows": count, "problems": list(map(asdict, problems))}
     rows = parquet(spark, target, schema)
     return {
         "valid": True,
         "rows": count,
-        "warnings": warnings(header, count - _different(rows, schema), schema),
+        "warnings": warnings(source.header, count - _different(rows, schema), schema),
         "columns": summary(rows, count),
         "problems": [],
     }
 
 
-def _refuse_unreadable(spark: SparkSession, files: list[str], *, rows: bool = True) -> None:
-    if reason := unreadable(spark, files, rows=rows):
+def _refuse_unreadable(spark: SparkSession, source: Source, *, rows: bool = True) -> None:
+    if reason := source.damage(spark, rows=rows):
         raise UnreadableDataError(reason)
 
 
@@ -114,9 +125,9 @@ def summary(rows: DataFrame, count: int) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Validate CSV files; the exit code is 1 if they are rejected."""
-    parser = argparse.ArgumentParser(description="Validate CSV files against the schema.", epilog=EXAMPLE)
-    parser.add_argument("--data", required=True, help="CSV file, or folder of such files with the same columns")
+    """Validate a table; the exit code is 1 if they are rejected."""
+    parser = argparse.ArgumentParser(description="Validate a table against the schema.", epilog=EXAMPLE)
+    parser.add_argument("--data", required=True, help="CSV or parquet file, folder of such files, or Delta table")
     parser.add_argument("--schema", required=True, help="schema.yml, which defines the columns")
     parser.add_argument("--validated-data", required=True, help="folder for the rows as parquet")
     parser.add_argument("--validation-report", required=True, help="folder for the report")

@@ -92,6 +92,11 @@ def _state_option(command: Callable[..., None]) -> Callable[..., None]:
     "this machine, where Linux's private networks are not available.",
 )
 @click.option(
+    "--spark-engine",
+    type=click.Choice(["sail", "java"]),
+    help="What Spark steps run on: Sail, or Spark itself, which needs Java. By default Sail where it is installed.",
+)
+@click.option(
     "--open-rank-ports",
     is_flag=True,
     help="Leave the processes of distributed steps in the network of this machine, where any local user reaches the "

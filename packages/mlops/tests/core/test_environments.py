@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops.core.environments import INSTALLED_FOLDER, advice_for_module, environments_of, install, python_of
+from mlops.core.environments import INSTALLED_FOLDER, advice_for_module, environments_of, install, job_image, python_of
 from mlops.core.errors import InputError, MachineError
 from mlops.local.emulator import start, stop
 from mlops.settings.project import load_project
@@ -167,3 +167,37 @@ def test_packages_are_installed_by_pip_into_a_place_of_their_own(root: Path) -> 
     assert answer["message"] == "installed train: its steps now run with .mlops/environments/train/bin/python"
     python = next(each for each in environments_of(root) if each.key == "train").python
     subprocess.run([str(python), "-c", "import nothing"], check=True)
+
+
+def test_an_image_is_told_by_what_it_is_built_from(tmp_path: Path) -> None:
+    # given a pipeline whose step has an environment by its file, with a Conda file and a build context
+    files = {
+        "pipelines/score.yml": "jobs: {score: {component: ../components/score/component.yml}}",
+        "components/score/component.yml": "task: {environment: file:../../environments/batch.yml}",
+        "environments/batch.yml": "{name: b, version: 1.0.0, image: base, conda_file: c.yml, build: {path: context}}",
+        "environments/c.yml": "dependencies: [polars=1] # fast",
+        "environments/context/Dockerfile": "FROM base",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    pipeline = tmp_path / "pipelines" / "score.yml"
+    before = job_image(pipeline)
+    assert before.startswith("b:1.0.0 sha256:")
+
+    # when a comment changes, it is the same image; with anything else it is another one
+    (tmp_path / "environments" / "c.yml").write_text("dependencies: [polars=1]")
+    assert job_image(pipeline) == before
+    for name, old, new in (
+        ("environments/c.yml", "polars=1", "polars=2"),
+        ("environments/batch.yml", "image: base", "image: other"),
+        ("environments/context/Dockerfile", "base", "other"),
+    ):
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text.replace(old, new))
+        assert job_image(pipeline) != before, name
+        (tmp_path / name).write_text(text)
+
+    # and what is registered already, or is not there, has none
+    pipeline.write_text("jobs: {score: {component: azureml:score@latest}}")
+    assert job_image(pipeline) == job_image(tmp_path / "nothing.yml") == ""

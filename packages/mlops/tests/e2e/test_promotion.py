@@ -297,13 +297,13 @@ def test_an_image_that_the_stage_before_has_not_run_is_neither_proposed_nor_depl
 
 def test_jobs_that_ran_in_other_packages_in_an_earlier_stage_stop_a_promotion(team: Team) -> None:
     # given a stage that has measured drift in this revision's packages
-    root, log = team.clients.project.root, AuditLog(team.clients.stage("staging"))
+    log = AuditLog(team.clients.stage("staging"))
     measured = (
         AuditLog(team.clients.stage("dev"))
         .read()[0][0]
         .event.model_copy(update={"kind": "monitor", "stage": "staging", "step": "monitor"})
     )
-    ran = job_image(root, MONITOR_PIPELINE_FILE)
+    ran = job_image(team.clients.project.path(MONITOR_PIPELINE_FILE))
     log.append(measured.model_copy(update={"evidence": {IMAGE: ran}}))
     require_job_images(team.clients, "prod")
 

@@ -138,6 +138,9 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Its end is read first, and is right.
     (folder / "data" / "holes.parquet").write_bytes(whole[:5000] + bytes(40_000) + whole[45_000:])
     (folder / "data" / "_notes.parquet").write_text("")
+    few = rows.head(50)
+    few.with_columns(age=pl.lit("old")).write_parquet(folder / "data" / "typed.parquet")
+    few.select(reversed(few.columns)).write_parquet(folder / "data" / "ordered.parquet")
     scripts: list[list[str | Path]] = [[folder / "delta.py", folder / "data" / "rows.parquet", folder / "table"]]
     (folder / "delta.py").write_text(WRITE_DELTA)
     for name, schema in TASKS.items():
@@ -171,6 +174,7 @@ def test_bad_files_have_the_outcomes_of_score_batch(tasks: Path, tmp_path: Path)
     for file in (tasks / "binary" / "spark-outcomes").glob("*.txt"):
         outcomes |= {each["file"]: each for each in map(json.loads, file.read_text().splitlines())}
 
-    for name in ("late.parquet", "half.parquet", "holes.parquet"):
+    assert outcomes["ordered.parquet"]["rows"] == 50
+    for name in ("late.parquet", "half.parquet", "holes.parquet", "typed.parquet"):
         expected = json.loads(json.dumps(asdict(score_file(model, tasks / "data" / name, name, tmp_path))))
         assert outcomes[name] == expected

@@ -97,6 +97,7 @@ class JobParts:
             listeners=listeners,
             networks=RankNetworks(processes, listeners, open_ports=settings.open_rank_ports),
             open_spark_ports=settings.open_spark_ports,
+            spark_engine=settings.spark_engine,
         )
         steps = StepRunner(tools)
         sweeps = SweepRunner(tools, steps)

@@ -81,6 +81,7 @@ class Settings(BaseModel):
     limits. `images` maps the names of container images to the Dockerfiles that they were built from, or the folders
     of these. `open_container_ports` lets custom containers listen where any local user reaches them, on machines that
     cannot give them a network of their own; `open_spark_ports` lets the engine of Spark steps do so.
+    `spark_engine` is the engine of Spark steps; None takes Sail where it is installed, else Spark on Java.
     `open_rank_ports` leaves the processes of distributed steps in the network of this machine.
     """
 
@@ -108,6 +109,7 @@ class Settings(BaseModel):
     images: dict[str, Path] = Field(default_factory=dict)
     open_container_ports: bool = False
     open_spark_ports: bool = False
+    spark_engine: Literal["sail", "java"] | None = None
     open_rank_ports: bool = False
 
 

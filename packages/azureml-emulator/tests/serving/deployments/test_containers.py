@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
         seen["model"] = sorted(os.listdir(os.environ["AZUREML_MODEL_DIR"])) if "AZUREML_MODEL_DIR" in os.environ else []
         if "url" in asked:
             try:
-                seen["fetched"] = urllib.request.urlopen(asked["url"], timeout=5).status
+                seen["fetched"] = urllib.request.urlopen(asked["url"], timeout=60).status
             except OSError as error:
                 seen["fetched"] = str(error)
         seen["variables"] = {name: os.environ.get(name) for name in asked.get("variables", [])}
@@ -307,6 +307,7 @@ def test_an_image_by_its_dockerfile_and_the_restart_of_the_emulator(tmp_path: Pa
         assert service.score({}, to="blue").json()["text"] == "from the image"
         _restart(emulator, context)
         with service._client() as service.client:
+            wait_for(lambda: service.score({}, to="blue").status_code == 200)
             assert service.score({}, to="blue").json()["text"] == "from the image"
 
 

@@ -304,7 +304,7 @@ def load_deployment(
         DIGEST_TAG: model.digest,
         CONFIGURATION_TAG: fingerprint,
         # What a promotion compares, where stages share images.
-        IMAGE: job_image(project.root, SCORING_PIPELINE_FILE),
+        IMAGE: job_image(project.path(SCORING_PIPELINE_FILE)),
     }
     return deployment
 

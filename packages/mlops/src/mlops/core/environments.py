@@ -181,15 +181,16 @@ def _run(*command: str) -> None:
         raise MachineError(f"`{Path(command[0]).name} {' '.join(command[1:3])}` exited with {done.returncode}", advice)
 
 
-def job_image(root: Path, pipeline: Path) -> str:
+def job_image(pipeline: Path) -> str:
     """The environment of a pipeline's first step: name, version, and the digest of what its image is built from.
 
-    Azure, too, names an image by that, and says nowhere which one an environment became. Empty where the step refers
-    to an environment that is registered already. Raises YamlError, OSError.
+    Azure, too, names an image by that, and says nowhere which one an environment became. Empty where there is no such
+    file, or where it refers to what is registered already. Raises YamlError, OSError.
     """
-    for step in (read_yaml(root / pipeline).value.get("jobs") or {}).values():
-        component = (root / pipeline).parent / str(step["component"])
-        definition = read_yaml(component).value
+    steps = (read_yaml(pipeline).value.get("jobs") or {}).values() if pipeline.is_file() else ()
+    for step in steps:
+        component = pipeline.parent / str(step.get("component", ""))
+        definition = read_yaml(component).value if component.is_file() else {}
         reference = str(definition.get("environment") or (definition.get("task") or {}).get("environment") or "")
         return _image(component.parent / reference.removeprefix(_FILE)) if reference.startswith(_FILE) else ""
     return ""

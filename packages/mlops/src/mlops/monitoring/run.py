@@ -69,7 +69,7 @@ def monitor(
     service = measure_service(request.stage, request.live, window, rules.min_requests)
     verdict = judge_window(rules, stage, results.findings, service)
     monitored = Monitored(request, project.settings.model, results, service, verdict)
-    image = job_image(project.root, MONITOR_PIPELINE_FILE) if request.folder else ""
+    image = job_image(project.path(MONITOR_PIPELINE_FILE)) if request.folder else ""
     event = monitor_event(monitored, rules, image)
     record, is_new = AuditLog(client).append_once(event, lambda earlier: _is_same(earlier, event))
     announce(request.stage, record)

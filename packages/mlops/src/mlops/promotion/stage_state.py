@@ -123,7 +123,7 @@ def require_job_images(clients: WorkspaceClients, target: StageName) -> None:
             (SCORING_PIPELINE_FILE, _scored_in(clients, stage), f"mlops deploy --stage {stage} --batch"),
             (MONITOR_PIPELINE_FILE, _measured_in(clients, stage), f"mlops monitor --stage {stage}"),
         ):
-            wanted = job_image(project.root, pipeline)
+            wanted = job_image(project.path(pipeline))
             if ran and wanted and digest_of(ran) != digest_of(wanted):
                 raise PromotionRefused(
                     f"{pipeline.stem} ran in {ran.partition(' ')[0]} in {stage}, and would run in "

@@ -77,6 +77,7 @@ class StepTools:
     listeners: Listeners
     networks: RankNetworks
     open_spark_ports: bool
+    spark_engine: str | None
 
 
 @dataclass(frozen=True)
@@ -210,9 +211,8 @@ class StepRunner:
         else:
             socket = tools.listeners.socket_path("spark")
             place = SparkPaths(tools.job_paths.plan(record.name, "spark"), folder, python.path, socket)
-            command = await asyncio.to_thread(
-                spark_command, step.spark, command, place, open_port=tools.open_spark_ports
-            )
+            chosen = {"open_port": tools.open_spark_ports, "engine": tools.spark_engine}
+            command = await asyncio.to_thread(spark_command, step.spark, command, place, **chosen)
         token = tools.tracking.token(tracked.run) if tracked else ""
         environment = {
             **python.variables(tools.variables),

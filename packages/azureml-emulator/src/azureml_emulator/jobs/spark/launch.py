@@ -17,6 +17,7 @@ from azureml_emulator.kernel.errors import BadRequest, NotModelled
 from azureml_emulator.processes import private_network
 
 _FOLDER_MODE = 0o700
+JAVA = "java"
 _PATH_VARIABLE = "PYTHONPATH"
 
 
@@ -30,19 +31,23 @@ class SparkPaths:
     socket: Path
 
 
-def spark_command(settings: SparkSettings, command: str, paths: SparkPaths, *, open_port: bool) -> str:
+def spark_command(
+    settings: SparkSettings, command: str, paths: SparkPaths, *, open_port: bool, engine: str | None = None
+) -> str:
     """Write the plan of a step, whose command is `spark-submit ENTRY ARGUMENTS`. Returns what starts its driver.
 
-    `open_port` allows a server on this machine's own network. Raises BadRequest where a file is missing, NotModelled
+    `open_port` allows a Sail server on this machine's own network. `engine` is sail, java, or None for the one that is
+    installed. Raises BadRequest where a file is missing, NotModelled
     where the server would be in reach of other users.
     """
     _refuse_missing_files(settings, paths.folder)
     is_private = private_network.has_private_networks()
-    if not is_private and not open_port:
+    if not is_private and not open_port and engine != JAVA:
         raise NotModelled(
             "The engine of a Spark step listens on a TCP port, and runs Python for everybody who connects to it. This "
             "machine cannot give it a network of its own (Linux can, as root or with user namespaces), so that any "
-            "local user could run code as you. Start the emulator with --open-spark-ports to allow that."
+            "local user could run code as you. Start the emulator with --open-spark-ports to allow that, or with "
+            "--spark-engine java, whose ports ask for a secret."
         )
     for name in settings.files:
         _put(paths.folder / name, paths.folder / Path(name).name)
@@ -57,6 +62,7 @@ def spark_command(settings: SparkSettings, command: str, paths: SparkPaths, *, o
         "entry": settings.entry,
         "arguments": shell_words(command)[2:],
         "conf": settings.conf,
+        "engine": engine,
         "socket": str(paths.socket),
         "server": [*wrapper, python, str(copied[server])],
     }
