@@ -151,6 +151,9 @@ def start(state: Path | None, *, plain_steps: bool, foreground: bool, **given: A
 @_state_option
 def stop(state: Path | None) -> None:
     """Stop the emulator; its state is kept."""
+    if ReadyFile(_folder(state)).read() is not None:
+        # Deployments may answer the requests that they have.
+        click.echo("Stopping the emulator …", err=True)
     pid = daemon.stop(_folder(state))
     click.echo("No emulator is running." if pid is None else f"Stopped the emulator (process {pid}).")
 

@@ -120,6 +120,7 @@ def test_two_concurrent_starts_lead_to_one_emulator_which_is_stopped_and_reset(t
     assert "None" not in status
     # and it can be stopped once, and its folder removed
     assert "Stopped" in stopped.stdout
+    assert stopped.stderr.startswith("Stopping the emulator …")
     assert "No emulator is running" in command("stop", state=state).stdout
     assert command("reset", "--yes", state=state).returncode == 0
     assert not state.exists()

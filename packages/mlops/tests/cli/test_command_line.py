@@ -61,6 +61,16 @@ def test_help_is_fast() -> None:
     assert processor_seconds() - imported < HELP_FACTOR * (imported - begun)
 
 
+def test_stopping_the_workspace_is_announced_before_it_takes_its_time(tmp_path: Path) -> None:
+    for name in ("project.yml", "schema.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+
+    done = mlops("down", cwd=tmp_path)
+
+    assert done.stderr.startswith("stopping the workspace on this machine …")
+    assert "No emulator is running" in done.stdout
+
+
 def test_check_imports_nothing_of_the_sdk() -> None:
     modules = imported_by("check")
 

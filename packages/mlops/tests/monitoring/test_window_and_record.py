@@ -108,7 +108,7 @@ def test_the_mode_of_what_is_measured_is_that_of_the_pipelines_file(tmp_path: Pa
 
     found = {name: (job.inputs[name].path, job.inputs[name].mode) for name in ("collected", "model_package")}
     assert found == {"collected": ("folder", "download"), "model_package": ("credit-default:1", "download")}
-    assert job.jobs["monitor_model"].inputs["labels"].path == "azureml:labels:1"
+    assert job.jobs["monitor_model"].inputs["labels"].path == "labels:1"
 
 
 def recorded(

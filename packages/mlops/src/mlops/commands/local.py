@@ -90,6 +90,7 @@ def up_command(project_path: Path | None, *, as_json: bool) -> int:
 
     Safe to run twice. Then `eval "$(mlops env)"` points this shell, and any program in it, at the workspace.
     """
+    from mlops.cli.progress import say
     from mlops.cli.rendering import answer
     from mlops.core.environments import environments_of
     from mlops.local.emulator import EmulatorResult, pages_link, start, state_folder
@@ -99,6 +100,7 @@ def up_command(project_path: Path | None, *, as_json: bool) -> int:
     missing = [f"`mlops install {each.key}`" for each in environments_of(project.root) if each.is_missing]
     before = f"Some steps cannot run here before: {', '.join(missing)}; then `mlops down` and `mlops up`. "
     hint = f'{before if missing else ""}Next: eval "$(mlops env)"'
+    say("starting the workspace on this machine …")
     begun = start(project)
     return answer(EmulatorResult(begun, state_folder(project), hint, pages_link(project)), as_json=as_json)
 
@@ -108,11 +110,13 @@ def up_command(project_path: Path | None, *, as_json: bool) -> int:
 @click.pass_obj
 def down_command(project_path: Path | None, *, as_json: bool) -> int:
     """Stop the workspace on this machine. Its contents are kept for the next `mlops up`."""
+    from mlops.cli.progress import say
     from mlops.cli.rendering import answer
     from mlops.local.emulator import EmulatorResult, state_folder, stop
     from mlops.settings.project import load_project
 
     project = load_project(project_path)
+    say("stopping the workspace on this machine …")
     return answer(EmulatorResult(stop(project), state_folder(project)), as_json=as_json)
 
 

@@ -82,7 +82,7 @@
   };
   if (document.body.dataset.served) {
     setInterval(look, everySeconds * 1000);
-    // Whoever comes back to the page wants to see what is now.
+    // A user who comes back to the page wants to see the present state.
     document.addEventListener("visibilitychange", () => document.hidden || look());
   }
 })();

@@ -223,7 +223,7 @@ class Arm:
         current = [version for version in versions if not version.properties.get("isArchived")]
         if not current:
             return None
-        # Whoever uses the answer follows the label, not the version that it has today.
+        # Those who use the answer follow the label, not the version that it has today.
         container = current[-1].id.rpartition("/versions/")[0]
         return replace(current[-1], document={**current[-1].document, "id": f"{container}/labels/default"})
 
