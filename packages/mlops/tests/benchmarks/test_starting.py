@@ -15,7 +15,6 @@ PROGRAMS = [file for file in sorted(FOLDER.glob("*.py")) if '__name__ == "__main
 # The others run the whole pipeline, or hundreds of windows: minutes, which their own stories take already.
 SHORT: dict[str, tuple[str, ...]] = {
     "dashboard": (),
-    "data_collection": (),
     "drift": ("--rows", "100000"),
     "gates": (),
     "rollout": (),
@@ -57,6 +56,7 @@ def test_an_attack_finds_nothing(arguments: tuple[str, str]) -> None:
 
 def test_there_are_benchmarks() -> None:
     assert len(PROGRAMS) > 1
+    assert SHORT.keys() <= {file.stem for file in PROGRAMS}
 
 
 # Seconds and megabytes of validate_data at 1, 3 and 10 million rows.
