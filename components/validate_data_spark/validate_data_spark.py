@@ -15,7 +15,8 @@ from typing import Any
 from column_problems import Problem, header_problems, warnings
 from csv_texts import UnreadableDataError
 from pyspark.sql import DataFrame, SparkSession, functions
-from pyspark.sql.types import DoubleType, LongType
+from pyspark.sql.types import DoubleType, LongType, StructField
+from pyspark.sql.window import Window
 from spark_csv import read_schema_yml
 from spark_input import CSV, Source, source_of
 from spark_problems import checked_rows, facts_of, in_order, problems_of, repeated_ids
@@ -34,6 +35,8 @@ from spark_tables import (
 from model_package.errors import SchemaError
 from model_package.provenance import extended_lineage
 from model_package.schema import Schema
+
+_MEASURES = {"minimum": functions.min, "mean": functions.avg, "maximum": functions.max}
 
 EXAMPLE = (
     "example: python validate_data_spark.py --data sample.csv --schema schema.yml "
@@ -100,28 +103,46 @@ def _different(rows: DataFrame, schema: Schema) -> int:
 
 def summary(rows: DataFrame, count: int) -> list[dict[str, Any]]:
     """Describe each column as validate_data does."""
-    measures = {
-        "minimum": functions.min,
-        "median": functions.median,
-        "mean": functions.avg,
-        "maximum": functions.max,
-    }
     wanted = []
     for number, field in enumerate(rows.schema.fields):
         column = functions.col(quoted(field.name))
-        wanted += [functions.count(column).alias(f"known{number}"), functions.countDistinct(column).alias(f"n{number}")]
-        if isinstance(field.dataType, LongType | DoubleType):
-            wanted += [measure(column).alias(f"{name}{number}") for name, measure in measures.items()]
+        wanted.append(functions.count(column).alias(f"known{number}"))
+        if _is_number(field):
+            wanted += [measure(column).alias(f"{name}{number}") for name, measure in _MEASURES.items()]
     found = rows.agg(*wanted).collect()[0].asDict()
-    return [
-        {"column": field.name}
-        | {name: found.get(f"{name}{number}") for name in measures}
-        | {
-            "distinct": found[f"n{number}"] + (found[f"known{number}"] < count),
-            "missing": count - found[f"known{number}"],
-        }
-        for number, field in enumerate(rows.schema.fields)
-    ]
+    described = []
+    for number, field in enumerate(rows.schema.fields):
+        known = found[f"known{number}"]
+        distinct, median = _different_values(rows, field, known)
+        measured = {name: found.get(f"{name}{number}") for name in _MEASURES}
+        missing = {"distinct": distinct + (known < count), "missing": count - known}
+        described.append({"column": field.name, **measured, "median": median, **missing})
+    return described
+
+
+def _different_values(rows: DataFrame, field: StructField, known: int) -> tuple[int, float | None]:
+    """Return how many different values a column has, and the median of its `known` numbers.
+
+    One column at a time: Spark holds all different values of the columns whose medians it is asked for.
+    """
+    value, until = functions.col("value"), functions.col("until")
+    values = rows.select(functions.col(quoted(field.name)).alias("value")).where(value.isNotNull())
+    if not _is_number(field):
+        return values.distinct().count(), None
+    # In one partition, which a median needs; said so, because Spark would warn of it.
+    in_order = (
+        Window.partitionBy(functions.lit(0)).orderBy("value").rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    )
+    counted = values.groupBy("value").agg(functions.count("*").alias("rows"))
+    ranked = counted.select(value, functions.sum("rows").over(in_order).alias("until"))
+    # The value in the middle, or the two around it.
+    middle = [functions.min(functions.when(until > rank, value)) for rank in ((known - 1) // 2, known // 2)]
+    distinct, lower, upper = ranked.agg(functions.count("*"), *middle).collect()[0]
+    return distinct, (lower + upper) / 2 if known else None
+
+
+def _is_number(field: StructField) -> bool:
+    return isinstance(field.dataType, LongType | DoubleType)
 
 
 def main() -> int:
