@@ -16,7 +16,8 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def test_every_command_of_the_table_exists() -> None:
-    named = set(re.findall(r"^\| `(\w+)", README.read_text(), re.MULTILINE))
+    section = README.read_text().partition("\n## Commands\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"^\| `(\w+)", section, re.MULTILINE))
     line = [sys.executable, "-m", "azureml_emulator", "--help"]
     shown = subprocess.run(line, capture_output=True, text=True, check=True).stdout
     commands = set(re.findall(r"^  (\w+) ", shown.partition("Commands:")[2], re.MULTILINE))

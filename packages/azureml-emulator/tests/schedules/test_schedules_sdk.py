@@ -201,7 +201,7 @@ def test_a_data_import_is_a_job_that_fails_by_name(ml_client: Any, wait_for_job:
 
 
 def test_schedules_of_imports_and_monitors_are_kept_and_their_jobs_fail(
-    http: Any, workspace: str, wait_for_job: Any
+    http: Any, workspace: str, ml_client: Any, wait_for_job: Any
 ) -> None:
     # given a schedule of each kind
     trigger = {"triggerType": "Cron", "expression": "15 10 * * 1", "timeZone": "UTC"}
@@ -213,7 +213,7 @@ def test_schedules_of_imports_and_monitors_are_kept_and_their_jobs_fail(
         "monitor": {"actionType": "CreateMonitor", "monitorDefinition": {"computeId": "spark", "signals": {}}},
     }
     version = {"api-version": "2023-04-01-preview"}
-    answers, messages = {}, {}
+    answers, messages, jobs = {}, {}, set()
     for kind, action in actions.items():
         url = f"{workspace}/schedules/{kind}-{uuid.uuid4().hex[:8]}"
         body = {"properties": {"trigger": trigger, "action": action, "displayName": "x"}}
@@ -223,6 +223,7 @@ def test_schedules_of_imports_and_monitors_are_kept_and_their_jobs_fail(
         # when it is due
         started = http.post(f"{url}/trigger", params=version, json={}).json()
         messages[kind] = wait_for_job(started["submissionId"])
+        jobs.add(started["submissionId"])
 
     # then it is kept in the form that Azure gives it (tests/recorded has the rest)
     assert answers["import"]["action"]["dataImportDefinition"]["dataUri"] == f"{uri}/${{{{name}}}}"
@@ -231,6 +232,8 @@ def test_schedules_of_imports_and_monitors_are_kept_and_their_jobs_fail(
     # and its job says that nothing ran
     assert "nothing was transferred" in messages["import"]
     assert "nothing was measured" in messages["monitor"]
+    # which the SDK lists
+    assert jobs <= {each.name for each in ml_client.jobs.list()}
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,14 @@ _IMPORT: Mapping[str, Any] = {
     "isArchived": False,
     "tags": {},
 }
+# What a step calls the fields of a source.
+_SOURCE_FIELDS: Mapping[str, str] = {
+    "sourceType": "type",
+    "storedProcedure": "stored_procedure",
+    "storedProcedureParams": "stored_procedure_params",
+    "tableName": "table_name",
+}
+_IMPORT_COMPONENT = "azureml://registries/azureml/components/import_data_{}/versions/0.0.1"
 _DATABASE: Mapping[str, Any] = dict.fromkeys(("query", "storedProcedure", "storedProcedureParams", "tableName"))
 _MONITOR: Mapping[str, Any] = dict.fromkeys(("alertNotificationSetting", "monitoringTarget", "signals"))
 _SIGNAL_DATA: Mapping[str, Any] = dict.fromkeys(("preprocessingComponentId", "targetColumnName"))
@@ -62,10 +70,16 @@ def job_of(action: dict[str, Any]) -> dict[str, Any]:
         case "ImportData":
             name = f"data_import_{definition['assetName']}"
             sink = {"job_output_type": definition["dataType"], "uri": definition["dataUri"]}
-            node = {"type": "data_transfer", "task": IMPORT, "source": definition["source"], "outputs": {"sink": sink}}
+            node = {"type": "data_transfer", "task": IMPORT, "outputs": {"sink": sink}, **_source(definition["source"])}
         case _:
-            name, node = MODEL_MONITOR, {"type": MODEL_MONITOR}
+            name, node = "model_monitor", {"type": "command", "componentId": MODEL_MONITOR}
     return {"jobType": "Pipeline", "experimentName": name, "jobs": {name: node}}
+
+
+def _source(source: dict[str, Any]) -> dict[str, Any]:
+    """The source of an import in the form that steps have; the SDK lists no jobs if it cannot read one of them."""
+    known = {_SOURCE_FIELDS.get(key, key): value for key, value in source.items() if value is not None}
+    return {"source": known, "componentId": _IMPORT_COMPONENT.format(known["type"])}
 
 
 def _import(definition: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from azureml_emulator.jobs.graph.not_run import MODEL_MONITOR
 from azureml_emulator.jobs.graph.reader import read_pipeline
 
 
@@ -14,13 +15,13 @@ from azureml_emulator.jobs.graph.reader import read_pipeline
     [
         ({"type": "data_transfer", "task": "import_data"}, "with the task import_data, nothing was transferred"),
         ({"type": "data_transfer", "task": "export_data"}, "with the task export_data, nothing was transferred"),
-        ({"type": "model_monitor"}, "nothing was measured"),
+        ({"type": "command", "componentId": MODEL_MONITOR}, "nothing was measured"),
     ],
 )
 def test_what_runs_on_azure_only_has_the_reason_for_which_it_fails(node: dict[str, Any], says: str) -> None:
     sink = {"sink": {"job_output_type": "mltable", "uri": "azureml://datastores/d/paths/x", "name": "asset"}}
 
-    given = {**node, "componentId": "azureml://registries/azureml/x", "outputs": sink}
+    given = {"componentId": "azureml://registries/azureml/x", **node, "outputs": sink}
 
     step = read_pipeline({"jobs": {"a": given}}, {}.__getitem__).steps["a"]
 

@@ -15,7 +15,7 @@ from azureml_emulator.jobs.definitions.steps import Data, FromStep, Literal, Sou
 from azureml_emulator.jobs.definitions.wire import arm_id, as_text, bool_of, read_input, refuse
 from azureml_emulator.jobs.graph.automl_job import AUTOML, automl_component, with_inputs
 from azureml_emulator.jobs.graph.data_transfer import DATA_TRANSFER
-from azureml_emulator.jobs.graph.not_run import MODEL_MONITOR, own_specification, reason_not_to_run
+from azureml_emulator.jobs.graph.not_run import own_specification, reason_not_to_run
 from azureml_emulator.jobs.graph.spark import SPARK
 from azureml_emulator.jobs.sweeps.settings import SWEEP
 from azureml_emulator.kernel.errors import NotModelled
@@ -23,7 +23,7 @@ from azureml_emulator.kernel.errors import NotModelled
 FindComponent = Callable[[str], dict[str, Any]]
 PARALLEL = "parallel"
 PIPELINE = "pipeline"
-_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, AUTOML, DATA_TRANSFER, SPARK, MODEL_MONITOR})
+_KINDS = frozenset({"command", PIPELINE, PARALLEL, SWEEP, AUTOML, DATA_TRANSFER, SPARK})
 _KNOWN_KINDS = "steps of the types command, parallel, pipeline, sweep, automl, data_transfer and spark"
 # Fields of a node whose expressions name data, or stand inside the component.
 _BOUND_ELSEWHERE = frozenset({"inputs", "outputs", "componentId"})

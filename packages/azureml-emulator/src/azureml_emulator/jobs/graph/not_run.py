@@ -10,8 +10,8 @@ from typing import Any
 from azureml_emulator.jobs.graph.data_transfer import COPY, DATA_TRANSFER
 
 IMPORT = "import_data"
-# Of the jobs of monitoring schedules.
-MODEL_MONITOR = "model_monitor"
+# Of the jobs of monitoring schedules: a command, because the SDK lists no jobs with steps of unknown types.
+MODEL_MONITOR = "azureml://registries/azureml/components/model_monitor/versions/1"
 _NO_SOURCES = (
     "nothing was transferred: the emulator has no databases and file systems behind connections. Put the data into a "
     "datastore or register it as a data asset, and read it from there."
@@ -25,7 +25,7 @@ _NO_MONITORS = (
 def reason_not_to_run(node: dict[str, Any], where: str) -> str | None:
     """Why a node fails here, in a sentence for its job; None for a node that runs."""
     kind = str(node.get("type")).lower()
-    if kind == MODEL_MONITOR:
+    if node.get("componentId") == MODEL_MONITOR:
         return f"In the step '{where}', {_NO_MONITORS}"
     task = str(node.get("task") or COPY).lower()
     if kind == DATA_TRANSFER and task != COPY:
