@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from csv_texts import UnreadableDataError, require_rows, require_text, text_batches
 from pyspark.sql import DataFrame, SparkSession, functions
 from pyspark.sql.types import StringType, StructField, StructType
-from spark_tables import SPARK_ERRORS, quoted
+from spark_tables import SPARK_ERRORS, first_line, quoted
 
 from model_package.errors import SchemaError
 from model_package.schema import Schema
@@ -56,7 +56,11 @@ def header_of(spark: SparkSession, files: list[str]) -> list[str]:
 
 def _first_line(spark: SparkSession, file: str) -> list[str]:
     # Read as CSV with one column, because a reader of several lines keeps their order.
-    line = spark.read.csv(file, sep="\x01", quote="\x02", multiLine=True).first()
+    try:
+        line = spark.read.csv(file, sep="\x01", quote="\x02", multiLine=True).first()
+    except SPARK_ERRORS as error:
+        reason = unreadable(spark, [file], rows=False) or f"{file} is not a readable CSV file: {first_line(error)}"
+        raise UnreadableDataError(reason) from error
     return next(csv.reader([(line[0] or "").removeprefix("\ufeff")]), []) if line else []
 
 
