@@ -21,6 +21,7 @@ PARTS: Final = (
 )  # fmt: skip
 GITIGNORE: Final = ".mlops/\n__pycache__/\nprovenance/\n"
 LOCK: Final = "components/versions.lock.yml"
+PULUMI_INSTALLER: Final = ".ci/install-pulumi"
 TIMING: Final = RolloutTiming(
     soak_seconds=1.0, load_seconds=0.3, requests_per_second=20.0, p95_milliseconds=1_000.0, p99_milliseconds=2_000.0
 )
@@ -98,6 +99,11 @@ def copy_project(folder: Path, server: Server) -> None:
         else:
             shutil.copy(source, target)
     (folder / ".gitignore").write_text(GITIGNORE)
+    # It would download a program.
+    installer = folder / PULUMI_INSTALLER
+    installer.parent.mkdir()
+    installer.write_text("#!/bin/sh\n")
+    installer.chmod(0o755)
     # Uncommitted changes of components must not require new versions here.
     (folder / LOCK).unlink()
     for stage in ORDER.names:
