@@ -63,6 +63,16 @@ KNOWN = (
         "The SDK sends it in lower case; the service answers it with a capital.",
     ),
     Known(
+        "onlineEndpoints",
+        "etworkAccess: 'enabled' is not one of",
+        "The SDK sends it in lower case; the service answers it with a capital.",
+    ),
+    Known(
+        "onlineEndpoints_deployments",
+        "rollingRate: 'hour' is not one of",
+        "The SDK sends it in lower case; the service answers it with a capital.",
+    ),
+    Known(
         "batchEndpoints",
         "authMode: 'aadToken' is not one of",
         "The SDK sends it with a small letter; the service answers AADToken.",

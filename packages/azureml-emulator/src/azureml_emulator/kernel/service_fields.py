@@ -124,6 +124,12 @@ ENVIRONMENT: Mapping[str, Any] = {
 }
 
 
+def capitalised(properties: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The properties, with these choices as the service answers them: the SDK sends `enabled`, as in its YAML."""
+    given = {name: properties[name] for name in names if isinstance(properties.get(name), str)}
+    return {**properties, **{name: value[:1].upper() + value[1:] for name, value in given.items()}}
+
+
 def filled(document: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """A document with the fields that it does not have or has as null; objects are merged."""
     result = dict(document)

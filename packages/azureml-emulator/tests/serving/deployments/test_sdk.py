@@ -31,7 +31,9 @@ def made(ml_client: Any, folder_with_code: Path, tmp_path: Path) -> Callable[...
     package = tmp_path / "package"
     package.mkdir()
     (package / "weights.txt").write_text(name)
-    endpoint = ManagedOnlineEndpoint(name=name, auth_mode="key", tags={"team": "credit"})
+    endpoint = ManagedOnlineEndpoint(
+        name=name, auth_mode="key", tags={"team": "credit"}, public_network_access="enabled"
+    )
     ml_client.online_endpoints.begin_create_or_update(endpoint).result()
 
     def deployment(deployment_name: str = "blue", **variables: str) -> Any:
@@ -43,6 +45,7 @@ def made(ml_client: Any, folder_with_code: Path, tmp_path: Path) -> Callable[...
             environment=Environment(name="serving", version="7", image="mcr.example/serving"),
             instance_type="Standard_DS3_v2",
             instance_count=1,
+            egress_public_network_access="enabled",
             environment_variables={"TEXT": deployment_name, **variables},
             request_settings=OnlineRequestSettings(max_concurrent_requests_per_instance=8),
             tags={"colour": deployment_name},
@@ -57,6 +60,8 @@ def test_an_endpoint_from_creation_to_deletion(ml_client: Any, made: Callable[..
     deployed = deployments.begin_create_or_update(made()).result()
     name = deployed.endpoint_name
     endpoint = endpoints.get(name)
+    # Sent as YAML has it, answered as Azure does.
+    assert (endpoint.public_network_access, deployed.egress_public_network_access) == ("Enabled", "Enabled")
     endpoint.traffic = {"blue": 100}
     updated = endpoints.begin_create_or_update(endpoint).result()
     # then the SDK reads back what was requested

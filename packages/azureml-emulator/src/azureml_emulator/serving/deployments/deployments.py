@@ -18,7 +18,7 @@ from azureml_emulator.kernel.errors import BadRequest, Conflict, EmulatorError, 
 from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import ResourcePath, parse_resource_path, short_name
-from azureml_emulator.kernel.service_fields import ONLINE_DEPLOYMENT, filled
+from azureml_emulator.kernel.service_fields import ONLINE_DEPLOYMENT, capitalised, filled
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.processes.log_file import last_lines
 from azureml_emulator.resources.kubernetes import MANAGED
@@ -295,8 +295,8 @@ def _request(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(request: dict[str, Any]) -> dict[str, Any]:
-    """The document as Azure shows it: with an instance count, and the data collector's modes capitalised."""
-    properties = dict(request["properties"])
+    """The document as Azure shows it: with an instance count, and its choices capitalised."""
+    properties = capitalised(request["properties"], "egressPublicNetworkAccess")
     collector = properties.get("dataCollector")
     if collector:
         collections = {
@@ -306,7 +306,7 @@ def _shown(request: dict[str, Any]) -> dict[str, Any]:
             }
             for name, value in (collector.get("collections") or {}).items()
         }
-        properties["dataCollector"] = {**collector, "collections": collections}
+        properties["dataCollector"] = {**capitalised(collector, "rollingRate"), "collections": collections}
     return {
         **request,
         "sku": {"name": "Default", "capacity": 1, **(request.get("sku") or {})},

@@ -16,6 +16,7 @@ from azureml_emulator.kernel.errors import BadRequest, Conflict, NotFound
 from azureml_emulator.kernel.kinds import Kind
 from azureml_emulator.kernel.operations import Operations
 from azureml_emulator.kernel.resource_id import ResourcePath, Scope, parse_resource_path
+from azureml_emulator.kernel.service_fields import capitalised
 from azureml_emulator.kernel.store import Resource, Store
 from azureml_emulator.resources.endpoint_names import refuse_taken_name
 from azureml_emulator.resources.kubernetes import KUBERNETES, MANAGED, check_fit
@@ -75,11 +76,11 @@ class Endpoints(Behaviour):
         """Create or change an endpoint. Raises BadRequest, InvalidTraffic or Conflict as Azure does."""
         self.refuse_busy(path)
         existing = self.store.get(path.key)
-        properties = {**body.get("properties", {})}
-        given_keys = properties.pop("keys", None) or {}
+        given: dict[str, Any] = {"publicNetworkAccess": "Enabled", **body.get("properties", {})}
+        given_keys = given.pop("keys", None) or {}
+        properties = capitalised(given, "publicNetworkAccess")
         properties["authMode"] = _auth_mode(properties, existing)
         properties.setdefault("properties", {})
-        properties.setdefault("publicNetworkAccess", "Enabled")
         properties["traffic"] = properties.get("traffic") or {}
         properties["mirrorTraffic"] = properties.get("mirrorTraffic") or {}
         self._check_compute(path, properties, existing)
