@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from csv_texts import UnreadableDataError, require_rows, require_text, text_batches
 from pyspark.sql import DataFrame, SparkSession, functions
 from pyspark.sql.types import StringType, StructField, StructType
-from spark_tables import SPARK_ERRORS, first_line, quoted
+from spark_tables import SPARK_ERRORS, first_line, local_copies, quoted
 
 from model_package.errors import SchemaError
 from model_package.schema import Schema
@@ -78,18 +78,11 @@ def unreadable(spark: SparkSession, files: list[str], *, rows: bool) -> str:
 
     Without `rows`, only the encoding is looked at.
     """
-    for file in files:
+    for file, copy in local_copies(spark, files):
         try:
-            found = spark.read.format("binaryFile").load(file).select("content").first()
-        except SPARK_ERRORS:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "rows.csv"
-            copy.write_bytes(bytes(found.content) if found else b"")
-            try:
-                require_text(copy)
-                if rows:
-                    require_rows(copy, sum(texts.height for texts in text_batches(copy)))
-            except UnreadableDataError as error:
-                return str(error).replace(str(copy), file)
+            require_text(copy)
+            if rows:
+                require_rows(copy, sum(texts.height for texts in text_batches(copy)))
+        except UnreadableDataError as error:
+            return str(error).replace(str(copy), file)
     return ""

@@ -154,23 +154,29 @@ def map_in_arrow(
     return rows.toDF(*(f"column_{number}" for number in range(len(names)))).mapInArrow(renamed, schema)
 
 
-def damage(spark: SparkSession, files: Iterable[str]) -> str:
-    """Return which parquet file cannot be read, and why; "" if all can, or are too large to be looked at as a whole."""
+def local_copies(spark: SparkSession, files: Iterable[str]) -> Iterator[tuple[str, Path]]:
+    """Yield each file that Spark can open as a whole, with a copy that is there until the next one."""
     for file in files:
         try:
             found = spark.read.format("binaryFile").load(file).select("content").first()
         except SPARK_ERRORS:
             continue
         with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / "rows.parquet"
+            copy = Path(folder) / "rows"
             copy.write_bytes(bytes(found.content) if found else b"")
-            try:
-                with pq.ParquetFile(copy) as opened:
-                    for _ in opened.iter_batches():
-                        pass
-            except (pa.ArrowException, OSError) as error:
-                reason = str(error).partition("\n")[0].rstrip(".")
-                return f"{file} is not a readable parquet file: {reason}; it may be half-written: write it again"
+            yield file, copy
+
+
+def damage(spark: SparkSession, files: Iterable[str]) -> str:
+    """Return which parquet file cannot be read, and why; "" if all can, or are too large to be looked at as a whole."""
+    for file, copy in local_copies(spark, files):
+        try:
+            with pq.ParquetFile(copy) as opened:
+                for _ in opened.iter_batches():
+                    pass
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+            return f"{file} is not a readable parquet file: {reason}; it may be half-written: write it again"
     return ""
 
 

@@ -45,7 +45,7 @@ EXAMPLE = (
 
 
 def build_report(spark: SparkSession, data: str, schema: Schema, target: str) -> dict[str, Any]:
-    """Check a table, and write their typed rows to the folder `target`, none if they are rejected."""
+    """Check a table, and write its typed rows to the folder `target`, none if it is rejected."""
     report: dict[str, Any] = {
         "file": PurePosixPath(data).name, "valid": False, "rows": 0, "warnings": [], "columns": []
     }  # fmt: skip
@@ -146,7 +146,7 @@ def _is_number(field: StructField) -> bool:
 
 
 def main() -> int:
-    """Validate a table; the exit code is 1 if they are rejected."""
+    """Validate a table; the exit code is 1 if it is rejected."""
     parser = argparse.ArgumentParser(description="Validate a table against the schema.", epilog=EXAMPLE)
     parser.add_argument("--data", required=True, help="CSV or parquet file, folder of such files, or Delta table")
     parser.add_argument("--schema", required=True, help="schema.yml, which defines the columns")
